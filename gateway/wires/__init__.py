@@ -1,0 +1,1 @@
+"""The protocols that a client may speak; each module only translates."""

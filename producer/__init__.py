@@ -1,0 +1,1 @@
+"""The producer: turns a source of prices into ticks and publishes them."""

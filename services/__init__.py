@@ -1,0 +1,1 @@
+"""What every Tickwire process stands on; imports neither gateway nor producer."""

@@ -1,0 +1,1 @@
+"""How ticks travel between processes: the ports, the topology, and the two adapters."""

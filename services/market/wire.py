@@ -1,0 +1,132 @@
+"""The only tick codec: a tick as the bytes that a native client sees, and a broker message of such ticks.
+
+A tick is encoded once, by the producer.  Gateways cut messages into ticks and never re-encode one; the only
+change that they make is `splice_skipped`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from services.errors import MalformedMessage
+from services.market.position import Position
+from services.market.symbol import Symbol
+from services.market.tick import Tick
+
+_PRICE: Final = rb"([0-9]{1,15}(?:\.[0-9]{1,9})?)"
+_COUNT: Final = rb"([0-9]{1,16})"
+_TICK: Final = re.compile(
+    rb'\{"seq":' + _COUNT + rb',"ts":' + _COUNT + rb',"symbol":"([A-Z0-9][A-Z0-9.\-]{0,15})"'
+    rb',"price":' + _PRICE + rb',"size":' + _COUNT + rb',"bid":' + _PRICE + rb',"ask":' + _PRICE
+    + rb',"bid_size":' + _COUNT + rb',"ask_size":' + _COUNT + rb',"volume":' + _COUNT + rb"\}"
+).fullmatch  # fmt: skip
+_MESSAGE_ID: Final = re.compile(r"([1-9][0-9]{0,15})-([1-9][0-9]{0,15})-([1-9][0-9]{0,15})").fullmatch
+
+
+class TickMessage(NamedTuple):
+    """One broker message: consecutive ticks of one symbol and one epoch, oldest first.
+
+    *first* is the sequence of `lines[0]`; *published* is when it was handed to the broker, *ts* the event time
+    of the last tick, both in microseconds since 1970.
+    """
+
+    symbol: Symbol
+    epoch: int
+    first: int
+    published: int
+    ts: int
+    lines: tuple[bytes, ...]
+
+    @property
+    def last(self) -> Position:
+        """The position of the newest tick in the message."""
+        return Position(self.epoch, self.first + len(self.lines) - 1)
+
+
+def encode_tick(tick: Tick) -> bytes:
+    """Return the tick's bytes: no spaces, fixed order of fields, prices with the symbol's decimals."""
+    price, bid, ask = (format_price(p, tick.decimals) for p in (tick.price, tick.bid, tick.ask))
+    return (
+        f'{{"seq":{tick.seq},"ts":{tick.ts},"symbol":"{tick.symbol}","price":{price},"size":{tick.size},'
+        f'"bid":{bid},"ask":{ask},"bid_size":{tick.bid_size},"ask_size":{tick.ask_size},"volume":{tick.volume}}}'
+    ).encode()
+
+
+def decode_tick(line: bytes) -> Tick:
+    """Return the tick that *line* encodes.
+
+    Raises:
+        MalformedMessage: *line* is not exactly what `encode_tick` writes.
+    """
+    match = _TICK(line)
+    if match is None:
+        raise MalformedMessage(f"not a tick: {line[:80]!r}")
+    seq, ts, symbol, price, size, bid, ask, bid_size, ask_size, volume = match.groups()
+    decimals = max(len(p.partition(b".")[2]) for p in (price, bid, ask))
+    return Tick(
+        int(seq),
+        int(ts),
+        Symbol(symbol.decode()),
+        _parse_price(price, decimals),
+        int(size),
+        _parse_price(bid, decimals),
+        _parse_price(ask, decimals),
+        int(bid_size),
+        int(ask_size),
+        int(volume),
+        decimals,
+    )
+
+
+def splice_skipped(line: bytes, skipped: int) -> bytes:
+    """Return the tick *line* with `,"skipped":n` before its closing brace."""
+    return b'%b,"skipped":%d}' % (line[:-1], skipped)
+
+
+def message_id(epoch: int, first: int, published: int) -> str:
+    """Return the AMQP `message_id` of a message: `<epoch>-<first seq>-<µs published>`."""
+    return f"{epoch}-{first}-{published}"
+
+
+def encode_body(lines: Sequence[bytes]) -> bytes:
+    """Return the body of a message that carries *lines*, oldest first."""
+    return b"\n".join(lines)
+
+
+def decode_message(symbol: Symbol, identity: str | None, body: bytes) -> TickMessage:
+    """Return the message that came for *symbol* with `message_id` *identity*.
+
+    Raises:
+        MalformedMessage: identity or a line is not ours, names another symbol, or is not consecutive.
+    """
+    match = _MESSAGE_ID(identity or "")
+    if match is None:
+        raise MalformedMessage(f"message_id {identity!r} is not <epoch>-<first seq>-<µs published>")
+    epoch, first, published = map(int, match.groups())
+    lines = tuple(body.split(b"\n"))
+    name, ts = symbol.encode(), 0
+    for offset, line in enumerate(lines):
+        tick = _TICK(line)
+        if tick is None:
+            raise MalformedMessage(f"line {offset + 1} of {identity} for {symbol} is not a tick: {line[:80]!r}")
+        if tick[3] != name or int(tick[1]) != first + offset:
+            raise MalformedMessage(
+                f"line {offset + 1} of {identity} for {symbol} is tick {tick[1].decode()} of {tick[3].decode()}"
+            )
+        ts = int(tick[2])
+    return TickMessage(symbol, epoch, first, published, ts, lines)
+
+
+def format_price(price: int, decimals: int) -> str:
+    """Return *price* (in units of 10**-decimals, not negative) as a decimal number with all its decimals."""
+    if decimals == 0:
+        return str(price)
+    scale = 10**decimals
+    return f"{price // scale}.{price % scale:0{decimals}d}"
+
+
+def _parse_price(text: bytes, decimals: int) -> int:
+    whole, _, fraction = text.partition(b".")
+    return int(whole + fraction.ljust(decimals, b"0"))

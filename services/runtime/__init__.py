@@ -1,0 +1,1 @@
+"""Settings, clock and lifecycle of a process."""
