@@ -1,0 +1,137 @@
+"""A follower: one client's subscription to one symbol, with the cursor that the promise is about.  Pure."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from gateway.frames import Epoch, Following, Gap, GapReason, Missing, NoSnapshot, Snapshot
+from gateway.outbox import Outbox
+from services.market.position import Position
+from services.market.symbol import Symbol
+from services.market.wire import splice_skipped
+
+
+class Mode(Enum):
+    """What a follower waits for."""
+
+    LIVE = auto()
+    """Nothing that is known of is missing."""
+    BEHIND = auto()
+    """The ticks after its cursor, from history or once its outbox has room."""
+    AWAITING = auto()
+    """The first tick above its floor, which comes as a snapshot."""
+
+
+class Follower:
+    """The cursor of one client in one symbol, and every frame that may move it.
+
+    Each method says one frame and moves the cursor as the table of DESIGN 4 has it; which frame comes next is
+    decided in `gateway.recovery`.
+    """
+
+    __slots__ = (
+        "cursor",
+        "doubt_since",
+        "floor",
+        "interval",
+        "mode",
+        "outbox",
+        "replay_since",
+        "serial",
+        "slow",
+        "symbol",
+        "told",
+        "turn_at",
+        "turn_due",
+        "vouched",
+        "waiting_since",
+    )
+
+    def __init__(self, symbol: Symbol, outbox: Outbox, serial: int, *, max_rate: float | None = None) -> None:
+        self.symbol = symbol
+        self.outbox = outbox
+        self.serial = serial
+        """Orders followers that have the same turn."""
+        self.cursor: Position | None = None
+        """The last position accounted for; None: the next tick comes as a snapshot."""
+        self.floor: Position | None = None
+        """With a null cursor: only a tick above this may be the snapshot."""
+        self.mode = Mode.AWAITING
+        self.interval = None if max_rate is None else 1.0 / max_rate
+        """Least seconds between two ticks; None: every tick."""
+        self.slow = False
+        """The client does not keep up: it conflates until its outbox has drained."""
+        self.turn_at = 0.0
+        """When the next tick may be sent, in seconds of the monotonic clock."""
+        self.turn_due = False
+        """Whether a turn is scheduled."""
+        self.waiting_since: float | None = None
+        """Since when history owes an answer, for the deadline of rule 4."""
+        self.replay_since: float | None = None
+        """Since when it is behind, for the deadline of rule 9."""
+        self.doubt_since: float | None = None
+        """Since when its position is above everything known, for the deadline of rule 7."""
+        self.vouched = False
+        """Whether a heartbeat has named the symbol's mark since *doubt_since*."""
+        self.told = False
+        """Whether it was told that there is no snapshot."""
+
+    @property
+    def conflates(self) -> bool:
+        """Whether it gets the newest tick at its turns rather than every tick."""
+        return self.slow or self.interval is not None
+
+    @property
+    def max_rate(self) -> float | None:
+        """Ticks per second that it asked for."""
+        return None if self.interval is None else 1.0 / self.interval
+
+    @property
+    def state(self) -> Following:
+        """How it stands, as `list` says it."""
+        if self.conflates:
+            return Following.CONFLATING
+        return Following.LIVE if self.mode is Mode.LIVE else Following.BEHIND
+
+    def catch_up(self) -> None:
+        """Nothing is missing any more."""
+        self.mode = Mode.LIVE
+        self.waiting_since = self.replay_since = None
+
+    def snapshot(self, position: Position, line: bytes) -> None:
+        """Say the tick at *position* as a snapshot."""
+        self.outbox.say(Snapshot(self.symbol, position.epoch, line))
+        self.cursor, self.floor = position, None
+        self.doubt_since = None
+        self.catch_up()
+
+    def tick(self, position: Position, line: bytes, skipped: int = 0) -> None:
+        """Say the tick at *position*, after *skipped* ticks that this client conflates."""
+        self.outbox.tick(splice_skipped(line, skipped) if skipped else line)
+        self.cursor = position
+
+    def gap(self, cursor: Position, last: int, reason: GapReason) -> Position:
+        """Say that the ticks from after *cursor* to *last* are not coming; return the new cursor."""
+        self.outbox.say(Gap(self.symbol, cursor.epoch, cursor.seq + 1, last, reason))
+        self.cursor = Position(cursor.epoch, last)
+        return self.cursor
+
+    def gap_to_null(self, cursor: Position, reason: GapReason) -> None:
+        """Say that whatever follows *cursor* is not coming; the next tick comes as a snapshot."""
+        self.outbox.say(Gap(self.symbol, cursor.epoch, cursor.seq + 1, None, reason))
+        self.cursor = None
+        self.floor = None if reason is GapReason.UNKNOWN_POSITION else cursor
+        self.mode, self.told = Mode.AWAITING, True
+        self.waiting_since = self.replay_since = self.doubt_since = None
+
+    def epoch(self, epoch: int) -> Position:
+        """Say that a later epoch begins; return the new cursor."""
+        self.outbox.say(Epoch(self.symbol, epoch))
+        self.cursor = Position(epoch, 0)
+        return self.cursor
+
+    def missing(self, reason: NoSnapshot) -> None:
+        """Say, once, that there is no snapshot."""
+        if not self.told:
+            self.told = True
+            self.outbox.say(Missing(self.symbol, reason))
