@@ -28,7 +28,8 @@ class Rejection(StrEnum):
 
     UNKNOWN_SYMBOL = "unknown_symbol"
     FEED_UNAVAILABLE = "feed_unavailable"
-    TOO_MANY_SYMBOLS = "too_many_symbols"
+    CANCELLED = "cancelled"
+    """Unsubscribed before it was bound."""
 
 
 class NoSnapshot(StrEnum):

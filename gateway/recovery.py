@@ -253,6 +253,11 @@ class Recovery:
     # ------------------------------------------------------------------------------------------------- deadlines
 
     @property
+    def restless(self) -> bool:
+        """Whether a deadline, a question or a turn is pending."""
+        return bool(self._troubled or self._turns or self._asked) or self._mark_since is not None
+
+    @property
     def next_due(self) -> float | None:
         """The earliest time at which `due` may have something to do; None: only after another call."""
         times = [asked.retry_at for asked in self._asked.values() if not asked.in_flight]
@@ -317,7 +322,7 @@ class Recovery:
             if follower.mode is Mode.BEHIND and self.tape.newest is None and cursor == known:
                 follower.catch_up()
         elif self.open and now >= since + DOUBT_PATIENCE and follower.vouched:
-            # Only a mark that came after the resume can deny it: what this client got elsewhere was published before.
+            # Only a later mark can deny it: what this client got elsewhere was published before.
             self._gap_to_null(follower, cursor, GapReason.UNKNOWN_POSITION)
             self._await(follower, now)
 

@@ -8,10 +8,13 @@ TickwireError
  │   └─ MalformedMessage   a message on the broker that no codec of ours wrote
  ├─ BrokerUnavailable      the broker cannot serve this now; it will be tried again
  ├─ HistoryUnavailable     no history answered in time
+ ├─ CannotListen           an address that is taken or not ours: variable, address, reason
  └─ MissingRequirement     the machine lacks something that the command needs
 """
 
 from __future__ import annotations
+
+import errno
 
 
 class TickwireError(Exception):
@@ -56,6 +59,15 @@ class BrokerUnavailable(TickwireError):
 
 class HistoryUnavailable(TickwireError):
     """No history answered in time."""
+
+
+class CannotListen(TickwireError):
+    """An address is taken or not this machine's; the sentence names the variable that changes it."""
+
+    def __init__(self, variable: str, host: str, port: int, cause: OSError) -> None:
+        reason = "the port is in use" if cause.errno == errno.EADDRINUSE else cause.strerror or str(cause)
+        super().__init__(f"cannot listen on {host}:{port}: {reason}; {variable} chooses another port")
+        self.variable, self.host, self.port = variable, host, port
 
 
 class MissingRequirement(TickwireError):

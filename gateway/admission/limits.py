@@ -1,0 +1,24 @@
+"""How much a client may ask.  Pure."""
+
+from __future__ import annotations
+
+
+class TokenBucket:
+    """Allows *burst* at once and *rate* per second in the long run.  *now* is seconds of a monotonic clock."""
+
+    __slots__ = ("_burst", "_rate", "_tokens", "_updated")
+
+    def __init__(self, rate: float, burst: int, now: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._tokens = float(burst)
+        self._updated = now
+
+    def take(self, now: float) -> bool:
+        """Take one token; False: there is none."""
+        self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
+        self._updated = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

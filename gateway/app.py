@@ -1,0 +1,153 @@
+"""The gateway's composition root: builds everything, runs until told to stop, takes everything down in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from gateway.feed import Feed
+from gateway.metrics import Counters, GatewayCollector, Reading
+from gateway.readings import feed_readings
+from gateway.sessions import Sessions
+from gateway.settings import GatewaySettings
+from gateway.wires.native.encode import HEARTBEAT_S
+from gateway.wires.native.stream import ClientFeed, Stream
+from gateway.wires.pages import Page, add_pages, read_pages
+from services.broker.ports import History, TickSource
+from services.errors import CannotListen
+from services.runtime.clock import Clock
+from services.telemetry.operations import Probe, operations
+
+BACKLOG: Final = 4096
+"""Connections that the kernel holds until they are accepted: after a restart everybody comes at once."""
+REQUEST_S: Final = 10.0
+"""Seconds until the headers of a request must have come, and that an idle HTTP connection is kept."""
+BODY_BYTES: Final = 1024
+"""Most bytes of a request's body: no request has one."""
+CLEANUP_S: Final = 1.0
+"""Seconds that plain HTTP requests under way are given at the end."""
+
+_log = structlog.get_logger("tickwire.gateway")
+
+
+async def run(
+    settings: GatewaySettings,
+    source: TickSource,
+    history: History,
+    *,
+    clock: Clock,
+    registry: CollectorRegistry,
+    stop: asyncio.Event,
+    started: Callable[[int, int], None] | None = None,
+) -> None:
+    """Serve clients until *stop*, then send them away; *started* is told the ports for clients and operations.
+
+    Takes at most `drain_s` + 5 s to end after *stop*.
+
+    Raises:
+        CannotListen: a port is taken or not ours.
+    """
+    sessions = build_sessions(settings, clock)
+    feed = Feed(source, history, clock=clock, deliver=sessions.flush.deliver)
+    pages = await asyncio.to_thread(read_pages)
+    collector = GatewayCollector(sessions.counters, lambda: _readings(feed, sessions, settings))
+    collector.register(registry)
+
+    def ready() -> Probe:
+        return readiness(feed, sessions)
+
+    try:
+        async with operations(settings.ops_host, settings.ops_port, registry=registry, ready=ready) as ops_port:
+            runner = web.AppRunner(
+                application(settings, feed, sessions, pages),
+                access_log=None,
+                keepalive_timeout=REQUEST_S,
+                shutdown_timeout=CLEANUP_S,
+            )
+            await runner.setup()
+            try:
+                site = await _listen(runner, settings)
+                if started is not None:
+                    started(site.port, ops_port)
+                _log.info("gateway.started", port=site.port, ops_port=ops_port)
+                await _serve(settings, feed, sessions, site, stop)
+            finally:
+                await runner.cleanup()
+    finally:
+        registry.unregister(collector)
+    _log.info("gateway.stopped")
+
+
+def build_sessions(settings: GatewaySettings, clock: Clock) -> Sessions:
+    """Return the sessions of one gateway, on the running loop."""
+    loop = asyncio.get_running_loop()
+    return Sessions(
+        clock,
+        Counters(),
+        max_connections=settings.max_connections,
+        stuck_s=settings.stuck_s,
+        heartbeat_s=HEARTBEAT_S,
+        later=loop.call_later,
+        soon=loop.call_soon,
+    )
+
+
+def application(
+    settings: GatewaySettings, feed: ClientFeed, sessions: Sessions, pages: dict[str, Page]
+) -> web.Application:
+    """Return the routes for clients."""
+    app = web.Application(client_max_size=BODY_BYTES)
+    app.router.add_get("/v1/stream", Stream(settings, feed, sessions).serve)
+    add_pages(app, pages)
+    return app
+
+
+def readiness(feed: ClientFeed, sessions: Sessions) -> Probe:
+    """Return whether clients should be sent here.  A feed that went stale stays ready: others may be no better."""
+    if sessions.draining:
+        return Probe(ok=False, reason="draining")
+    if not feed.ready:
+        return Probe(ok=False, reason="no broker connection and heartbeat since the start")
+    if sessions.full:
+        return Probe(ok=False, reason="at the connection limit")
+    return Probe(ok=True, reason="ready")
+
+
+async def _listen(runner: web.AppRunner, settings: GatewaySettings) -> web.TCPSite:
+    site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG)
+    try:
+        await site.start()
+    except OSError as error:
+        raise CannotListen("TICKWIRE_PORT", settings.host, settings.port, error) from error
+    return site
+
+
+async def _serve(
+    settings: GatewaySettings, feed: Feed, sessions: Sessions, site: web.TCPSite, stop: asyncio.Event
+) -> None:
+    """Run the feed until *stop* and through the drain: clients get their ticks to the end."""
+    async with asyncio.TaskGroup() as tasks:
+        feeding = tasks.create_task(feed.run(), name="feed")
+        await stop.wait()
+        _log.info("gateway.draining", connections=len(sessions))
+        sessions.draining = True
+        await site.stop()
+        await sessions.drain(settings.drain_s)
+        feeding.cancel()
+
+
+def _readings(feed: Feed, sessions: Sessions, settings: GatewaySettings) -> Iterator[Reading]:
+    yield Reading("connections", "Clients connected.", "gauge", None, [("", len(sessions))])
+    yield Reading(
+        "connections_max", "Clients that may be connected.", "gauge", None, [("", settings.max_connections)]
+    )
+    yield Reading("clients_blocked", "Clients whose sockets are full.", "gauge", None, [("", sessions.blocked)])
+    yield Reading(
+        "draining", "1 while the gateway sends its clients away.", "gauge", None, [("", sessions.draining)]
+    )
+    yield from feed_readings(feed.stats(), feed.status)

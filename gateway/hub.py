@@ -1,0 +1,501 @@
+"""The hub: who follows what on this gateway.  Pure.
+
+Commands and the feed's events come in; frames go to outboxes, and what must be asked of the broker and of history
+goes out as intents, which `gateway.feed` carries out and answers.  Time is an argument; `due` does what the clock
+asks for and `next_due` says when that is.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+from gateway.client import Client
+from gateway.commands import EVERYTHING, List, Subscribe, Unsubscribe
+from gateway.follower import Follower
+from gateway.frames import (
+    Accepted,
+    Error,
+    Rejection,
+    Session,
+    Status,
+    Subscribed,
+    Subscription,
+    Subscriptions,
+    Unsubscribed,
+)
+from gateway.line import IDLE_GRACE, RETAIN, RETRY, Line, Stage
+from gateway.outbox import Outbox
+from gateway.recovery import Recovery, Tally
+from gateway.request import GATHER, Request
+from services.broker.ports import Answer, Question
+from services.market.control import Heartbeat
+from services.market.directory import Directory, DirectoryPart, Instrument
+from services.market.position import Position
+from services.market.symbol import Symbol
+from services.market.wire import TickMessage
+
+STALE: Final = 3.0
+"""Seconds without a shard's heartbeat after which its feed is stale (DESIGN 6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Follow *symbol* at the broker, then say `opened` or `refused`."""
+
+    symbol: Symbol
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Unfollow *symbol* at the broker, then say `closed`."""
+
+    symbol: Symbol
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rebind:
+    """Bind *symbol* again: its marks run ahead while its queue is silent."""
+
+    symbol: Symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Put *question* to history, then say `answer` or `unanswered`."""
+
+    question: Question
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Find out whether the broker still lives: no heartbeat of *shard* came for `STALE` seconds."""
+
+    shard: str
+
+
+Intent = Open | Close | Rebind | Ask | Probe
+
+
+class Hub:
+    """Clients, lines and the directory of one gateway."""
+
+    def __init__(self, *, history: bool, idle_grace: float = IDLE_GRACE) -> None:
+        self.directory = Directory()
+        self.tally = Tally()
+        self.status: dict[str, Status] = {}
+        """The newest status of each shard."""
+        self.clients: dict[Client, None] = {}
+        self.lines: dict[Symbol, Line] = {}
+        self.connected = False
+        self._history = history
+        self._idle_grace = idle_grace
+        self._intents: list[Intent] = []
+        self._marks: dict[Symbol, Position] = {}
+        self._heard: dict[str, tuple[float, int]] = {}
+        self._serials = count()
+        self._timers: list[tuple[float, int, Callable[[float], None]]] = []
+
+    # ------------------------------------------------------------------------------------------- the caller's side
+
+    def intents(self) -> list[Intent]:
+        """Take what must be asked of the broker and of history."""
+        intents, self._intents = self._intents, []
+        return intents
+
+    @property
+    def next_due(self) -> float | None:
+        """When `due` has something to do; None: only after another call."""
+        return self._timers[0][0] if self._timers else None
+
+    def due(self, now: float) -> None:
+        """Do what the clock asks for."""
+        while self._timers and self._timers[0][0] <= now:
+            heapq.heappop(self._timers)[2](now)
+
+    def _at(self, time: float, action: Callable[[float], None]) -> None:
+        heapq.heappush(self._timers, (time, next(self._serials), action))
+
+    # ---------------------------------------------------------------------------------------------------- commands
+
+    def join(self, outbox: Outbox, *, max_symbols: int) -> Client:
+        """Take a client in."""
+        client = Client(outbox, max_symbols)
+        self.clients[client] = None
+        return client
+
+    def leave(self, client: Client, now: float) -> None:
+        """Let a client go, and everything that it waits for."""
+        self.clients.pop(client, None)
+        for request in list(client.requests):
+            self._drop(request, now)
+        for symbol in list(client.followers):
+            self._unfollow(client, symbol, now)
+
+    def subscribe(self, client: Client, command: Subscribe, now: float) -> None:
+        """Follow what *command* names; `subscribed` is said once the broker has bound it."""
+        symbols = command.symbols
+        if symbols == (EVERYTHING,):
+            client.everything = command
+            symbols = tuple(self.directory)
+        if len(client.names.union(symbols)) > client.max_symbols:
+            client.everything = None if client.everything is command else client.everything
+            message = f"symbols: at most {client.max_symbols} on one connection"
+            client.outbox.say(Error(command.id, "too_many_symbols", message))
+            return
+        self._request(client, command, symbols, now)
+
+    def _request(self, client: Client, command: Subscribe, symbols: Iterable[Symbol], now: float) -> None:
+        request = Request(client, command, symbols, now)
+        client.requests[request] = None
+        for symbol in list(request.open):
+            self._place(request, symbol, now)
+        self._at(request.deadline, lambda later: self._expire(request, later))
+        self._answer_ready(request, now)
+
+    def unsubscribe(self, client: Client, command: Unsubscribe, now: float) -> None:
+        """Follow *command*'s symbols no longer; what is pending of them is cancelled."""
+        symbols = command.symbols
+        if symbols == (EVERYTHING,):
+            client.everything = None
+            symbols = tuple(client.names)
+        for symbol in symbols:
+            for request in list(client.requests):
+                if symbol in request.open or symbol in request.ready:
+                    request.reject(symbol, Rejection.CANCELLED)
+                    self._forsake(request, symbol, now)
+                    self._answer(request, now)
+            if symbol in client.followers:
+                self._unfollow(client, symbol, now)
+        client.outbox.say(Unsubscribed(command.id, symbols, None))
+
+    def enumerate(self, client: Client, command: List) -> None:
+        """Answer `list`."""
+        lines = {symbol: Subscription(f.cursor, f.max_rate, f.state) for symbol, f in client.followers.items()}
+        client.outbox.say(Subscriptions(command.id, lines))
+
+    def slow(self, client: Client) -> None:
+        """The client does not keep up: it conflates until it has drained."""
+        for symbol, follower in client.followers.items():
+            self.lines[symbol].recovery.slow(follower)
+
+    def drained(self, client: Client, now: float) -> None:
+        """The client has taken everything."""
+        for symbol, follower in client.followers.items():
+            line = self.lines[symbol]
+            line.recovery.drained(follower, now)
+            self._after(line)
+
+    # ---------------------------------------------------------------------------------------- a request's progress
+
+    def _place(self, request: Request, symbol: Symbol, now: float) -> None:
+        """Find out what a name in a request waits for: the directory, its line, or nothing."""
+        if symbol in request.client.followers:
+            request.bound(symbol)
+        elif not self.directory.known:
+            return  # placed again when the directory arrives, rejected at the deadline
+        elif symbol not in self.directory:
+            request.reject(symbol, Rejection.UNKNOWN_SYMBOL)
+        else:
+            line = self._line(symbol, now)
+            line.waiting[request] = None
+            if line.bound:
+                request.bound(symbol)
+            else:
+                self._tend(line, now)
+
+    def _answer_ready(self, request: Request, now: float) -> None:
+        """Answer what can be answered, or gather a little first."""
+        if request.full:
+            self._answer(request, now)
+        elif (request.ready or request.rejected) and not request.gathering:
+            request.gathering = True
+            self._at(now + GATHER, lambda later: self._gathered(request, later))
+
+    def _gathered(self, request: Request, now: float) -> None:
+        request.gathering = False
+        self._answer(request, now)
+
+    def _answer(self, request: Request, now: float) -> None:
+        """Say `subscribed`, then what is due to each new follower, in that order."""
+        client = request.client
+        for older in list(client.requests):  # commands on one symbol take effect in order
+            if older is request:
+                break
+            if older.ready:
+                self._answer(older, now)
+        while request.ready or request.rejected:
+            ready, rejected, pending = request.part()
+            begun: list[tuple[Line, Follower]] = []
+            accepted = {}
+            for symbol in ready:
+                accepted[symbol] = self._accept(request, symbol, begun, now)
+            client.outbox.say(Subscribed(request.command.id, accepted, rejected, pending))
+            for line, follower in begun:
+                line.recovery.begin(follower, now)
+                self._after(line)
+        if request.answered:
+            if not request.command.symbols or (request.command is client.everything and not self.directory):
+                client.outbox.say(Subscribed(request.command.id, {}, {}, 0))
+            client.requests.pop(request, None)
+
+    def _accept(
+        self, request: Request, symbol: Symbol, begun: list[tuple[Line, Follower]], now: float
+    ) -> Accepted:
+        client, command = request.client, request.command
+        line = self.lines[symbol]
+        line.waiting.pop(request, None)
+        follower = client.followers.get(symbol)
+        if follower is not None:  # subscribing again only changes the rate (DESIGN 5)
+            line.recovery.pace(follower, command.max_rate, now)
+            self._after(line)
+            return Accepted(follower.cursor, command.max_rate)
+        follower = Follower(symbol, client.outbox, next(self._serials), max_rate=command.max_rate)
+        client.followers[symbol] = follower
+        position = line.recovery.join(follower, resume=request.resume(symbol), snapshot=command.snapshot)
+        begun.append((line, follower))
+        return Accepted(position, command.max_rate)
+
+    def _expire(self, request: Request, now: float) -> None:
+        """The deadline of a request: what is not bound is rejected."""
+        for symbol in list(request.open):
+            request.reject(symbol, Rejection.FEED_UNAVAILABLE)
+            self._forsake(request, symbol, now)
+        self._answer(request, now)
+
+    def _drop(self, request: Request, now: float) -> None:
+        """Nobody waits for *request* any more."""
+        request.client.requests.pop(request, None)
+        for symbol in (*request.open, *request.ready):
+            self._forsake(request, symbol, now)
+        request.open.clear()
+        request.ready.clear()
+        request.rejected.clear()
+
+    def _forsake(self, request: Request, symbol: Symbol, now: float) -> None:
+        line = self.lines.get(symbol)
+        if line is not None:
+            line.waiting.pop(request, None)
+            self._tend(line, now)
+
+    def _unfollow(self, client: Client, symbol: Symbol, now: float) -> None:
+        line = self.lines[symbol]
+        line.recovery.leave(client.followers.pop(symbol))
+        self._tend(line, now)
+
+    # -------------------------------------------------------------------------------------------------- the feed
+
+    def accept(self, messages: Sequence[TickMessage], now: float) -> None:
+        """Take live ticks in; ticks of a symbol that has no line any more are dropped."""
+        lines = self.lines
+        for message in messages:
+            line = lines.get(message.symbol)
+            if line is not None:
+                line.recovery.accept(message.epoch, message.first, message.lines, now)
+                if line.recovery.restless:
+                    self._after(line)
+
+    def answer(self, answer: Answer, now: float) -> None:
+        """History has answered."""
+        line = self.lines.get(answer.question.symbol)
+        if line is not None:
+            line.recovery.answer(answer, now)
+            self._after(line)
+
+    def unanswered(self, question: Question, now: float) -> None:
+        """History has not answered in time."""
+        line = self.lines.get(question.symbol)
+        if line is not None:
+            line.recovery.unanswered(question, now)
+            self._after(line)
+
+    def heard(self, heartbeat: Heartbeat, now: float) -> None:
+        """A shard lives: take its marks, and say so where it was stale."""
+        shard = heartbeat.shard
+        self._heard[shard] = (now, heartbeat.time)
+        status = self.status.get(shard)
+        if status is None or not status.live:
+            self._say_status(Status(live=True, since=heartbeat.time, shard=shard))
+            self._at(now + STALE, lambda later: self._watch(shard, later))
+        for symbol, seq in heartbeat.marks.items():
+            mark = Position(heartbeat.epoch, seq)
+            if mark >= self._marks.get(symbol, mark):
+                self._marks[symbol] = mark
+            line = self.lines.get(symbol)
+            if line is not None:
+                line.recovery.heard(mark, now)
+                self._after(line)
+
+    def _watch(self, shard: str, now: float) -> None:
+        """Flag *shard* stale where it has been silent for `STALE` seconds, else look again when it may be."""
+        heard, at = self._heard[shard]
+        if now < heard + STALE:
+            self._at(heard + STALE, lambda later: self._watch(shard, later))
+            return
+        self._say_status(Status(live=False, since=at, shard=shard))
+        self._intents.append(Probe(shard))
+
+    def _say_status(self, status: Status) -> None:
+        self.status[status.shard] = status
+        for client in self.clients:
+            client.outbox.say(status)
+
+    def list(self, part: DirectoryPart, now: float) -> None:
+        """Take a part of the directory; once it is whole, place what waited for it and say what changed."""
+        before = {i.symbol: self.directory.get(i.symbol) for i in part.instruments}
+        changed = self.directory.add(part)
+        if changed is None:
+            return
+        for symbol, instrument in changed.items():
+            self._say_session(instrument, before.get(symbol))
+        for symbol in [s for s in self.lines if s not in self.directory]:
+            self._delist(symbol, now)
+        for client in list(self.clients):
+            for request in list(client.requests):
+                for symbol in list(request.open):
+                    self._place(request, symbol, now)
+                self._answer_ready(request, now)
+            self._join_everything(client, changed, now)
+
+    def _join_everything(self, client: Client, changed: Mapping[Symbol, Instrument], now: float) -> None:
+        if client.everything is None:
+            return
+        room = client.max_symbols - len(client.names)
+        new = [s for s in changed if s not in client.names][: max(0, room)]
+        if new:
+            self._request(client, client.everything, new, now)
+
+    def _say_session(self, instrument: Instrument, before: Instrument | None) -> None:
+        line = self.lines.get(instrument.symbol)
+        if line is None or before is None or before.session is instrument.session:
+            return
+        for follower in line.recovery.followers:
+            follower.outbox.say(Session(instrument.symbol, instrument.session, None, instrument.since))
+
+    def _delist(self, symbol: Symbol, now: float) -> None:
+        """A symbol has left the directory: nobody follows it any more."""
+        line = self.lines[symbol]
+        for request in list(line.waiting):
+            request.reject(symbol, Rejection.UNKNOWN_SYMBOL)
+            self._forsake(request, symbol, now)
+            self._answer_ready(request, now)
+        for client in [c for c in self.clients if symbol in c.followers]:
+            self._unfollow(client, symbol, now)
+            client.outbox.say(Unsubscribed(None, (symbol,), "delisted"))
+
+    # ------------------------------------------------------------------------------------------------ the broker
+
+    def connect(self, now: float) -> None:
+        """A connection to the broker stands: open what is wanted."""
+        self.connected = True
+        for line in self.lines.values():
+            self._tend(line, now)
+
+    def disconnect(self, now: float) -> None:
+        """The connection is gone, and with it every line.  Clients stay."""
+        self.connected = False
+        for line in list(self.lines.values()):
+            if line.stage is not Stage.CLOSED:
+                line.enter(Stage.CLOSED, now)
+                self._tend(line, now)
+
+    def opened(self, intent: Open, now: float) -> None:
+        """The broker has bound a symbol."""
+        line = self.lines.get(intent.symbol)
+        if line is None or line.stage is not Stage.OPENING or line.attempt != intent.attempt:
+            return
+        line.enter(Stage.OPEN, now)
+        for request in line.waiting:
+            request.bound(intent.symbol)
+        for request in list(line.waiting):
+            self._answer_ready(request, now)
+        self._after(line)
+        self._tend(line, now)
+
+    def refused(self, intent: Open, now: float) -> None:
+        """The broker could not bind a symbol: try again a little later."""
+        line = self.lines.get(intent.symbol)
+        if line is None or line.stage is not Stage.OPENING or line.attempt != intent.attempt:
+            return
+        line.enter(Stage.CLOSED, now)
+        self._at(now + RETRY, lambda later: self._tend(line, later))
+
+    def closed(self, intent: Close, now: float) -> None:
+        """The broker keeps nothing for a symbol any more."""
+        line = self.lines.get(intent.symbol)
+        if line is not None and line.stage is Stage.CLOSING and line.attempt == intent.attempt:
+            line.enter(Stage.CLOSED, now)
+            self._tend(line, now)
+
+    def unfollowed(self, symbol: Symbol, now: float) -> None:
+        """The broker ended one symbol's flow by itself: open it again."""
+        line = self.lines.get(symbol)
+        if line is not None and line.bound:
+            line.enter(Stage.CLOSED, now)
+            self._tend(line, now)
+
+    # ------------------------------------------------------------------------------------------------- the lines
+
+    def _line(self, symbol: Symbol, now: float) -> Line:
+        line = self.lines.get(symbol)
+        if line is None:
+            recovery = Recovery(symbol, self.tally, history=self._history)
+            line = self.lines[symbol] = Line(recovery, now)
+            if symbol in self._marks:
+                recovery.heard(self._marks[symbol], now)
+        return line
+
+    def _tend(self, line: Line, now: float) -> None:
+        """Take the next transition of a line, or schedule when to look again."""
+        match line.stage:
+            case Stage.CLOSED if line.wanted:
+                if self.connected:
+                    line.enter(Stage.OPENING, now)
+                    self._intents.append(Open(line.recovery.symbol, line.attempt))
+            case Stage.CLOSED:
+                self._at(now + RETAIN, lambda later: self._forget(line, later))
+            case Stage.OPEN if not line.wanted:
+                line.enter(Stage.IDLE, now)
+                self._at(now + self._idle_grace, lambda later: self._close_idle(line, later))
+            case Stage.IDLE if line.wanted:
+                line.enter(Stage.OPEN, now)
+            case _:
+                pass
+
+    def _close_idle(self, line: Line, now: float) -> None:
+        if line.stage is Stage.IDLE and now >= line.since + self._idle_grace:
+            line.enter(Stage.CLOSING, now)
+            self._intents.append(Close(line.recovery.symbol, line.attempt))
+
+    def _forget(self, line: Line, now: float) -> None:
+        """The tape outlives its queue for `RETAIN` seconds, so that who comes back finds the newest tick."""
+        symbol = line.recovery.symbol
+        due = line.stage is Stage.CLOSED and not line.wanted and now >= line.since + RETAIN
+        if due and self.lines.get(symbol) is line:
+            del self.lines[symbol]
+
+    def _after(self, line: Line) -> None:
+        """Pass on what a recovery asks for, and schedule its next deadline."""
+        recovery = line.recovery
+        if recovery.questions:
+            self._intents.extend(map(Ask, recovery.questions))
+            recovery.questions.clear()
+        if recovery.rebind:
+            recovery.rebind = False
+            self._intents.append(Rebind(recovery.symbol))
+        at = recovery.next_due
+        if at is not None and (line.due_at is None or at < line.due_at):
+            line.due_at = at
+            self._at(at, lambda later: self._due_recovery(line, at, later))
+
+    def _due_recovery(self, line: Line, at: float, now: float) -> None:
+        if line.due_at != at:
+            return  # an earlier deadline came in between and has looked after this one too
+        line.due_at = None
+        line.recovery.due(now)
+        self._after(line)

@@ -1,0 +1,40 @@
+"""Settings of the gateway."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from services.runtime.settings import ProcessSettings
+
+
+class GatewaySettings(ProcessSettings):
+    """What a gateway can be told."""
+
+    host: str = Field(
+        default="127.0.0.1", min_length=1, description="Interface that the gateway serves clients on."
+    )
+    port: int = Field(default=8080, ge=0, le=65535, description="Port for clients; 0: any free one.")
+    ops_port: int = Field(
+        default=9100, ge=0, le=65535, description="Port of `/metrics`, `/livez` and `/readyz`; 0: any free one."
+    )
+    max_connections: int = Field(
+        default=10_000, ge=1, le=1_000_000, description="Clients connected at once; the next one is refused."
+    )
+    max_symbols: int = Field(
+        default=1_000, ge=1, le=100_000, description="Symbols that one client may follow at once."
+    )
+    command_rate: float = Field(
+        default=50.0,
+        ge=0.1,
+        le=10_000,
+        description="Commands per second that one client may send in the long run.",
+    )
+    command_burst: int = Field(
+        default=100, ge=1, le=100_000, description="Commands that one client may send at once."
+    )
+    stuck_s: float = Field(
+        default=10.0,
+        ge=0.1,
+        le=300,
+        description="Seconds without one byte taken after which a client is disconnected.",
+    )

@@ -1,0 +1,60 @@
+"""The demo's settings: two halves, one environment."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.errors import BadSettings
+from services.runtime.settings import variable
+from tickwire import demo
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for settings in (demo.GatewaySettings, demo.ProducerSettings):
+        for field in settings.model_fields:
+            monkeypatch.delenv(variable(field), raising=False)
+
+
+def test_defaults() -> None:
+    """The demo uses the broker in memory, its own rate, and two operations ports."""
+    settings = demo.load_demo()
+
+    assert settings.gateway.broker_url == settings.producer.broker_url == "memory://"
+    assert settings.producer.rate == demo.RATE
+    assert (settings.gateway.ops_port, settings.producer.ops_port) == (9100, 9101)
+
+
+def test_one_operations_port_moves_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The producer's operations port follows the gateway's; 0 is any free one for both."""
+    monkeypatch.setenv("TICKWIRE_OPS_PORT", "7000")
+    assert demo.load_demo().producer.ops_port == 7001
+
+    monkeypatch.setenv("TICKWIRE_OPS_PORT", "0")
+    assert demo.load_demo().producer.ops_port == 0
+
+
+def test_rate_is_the_user_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rate that was asked for is kept, from a variable or a flag."""
+    monkeypatch.setenv("TICKWIRE_RATE", "50")
+    assert demo.load_demo().producer.rate == 50
+    assert demo.load_demo(None, {"rate": "60"}).producer.rate == 60
+
+
+def test_a_broker_of_one_s_own_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo stays in memory, whatever broker the environment names."""
+    monkeypatch.setenv("TICKWIRE_BROKER_URL", "amqp://somewhere/")
+
+    assert demo.load_demo().gateway.broker_url == "memory://"
+
+
+def test_faults_of_both_halves() -> None:
+    """A fault that both halves have is reported once."""
+    with pytest.raises(BadSettings) as caught:
+        demo.load_demo({"drain_s": "x", "port": "x"}, {"drain_s": "x", "rate": "x"})
+
+    assert [fault.split()[0] for fault in caught.value.faults] == [
+        "TICKWIRE_DRAIN_S",
+        "TICKWIRE_PORT",
+        "TICKWIRE_RATE",
+    ]

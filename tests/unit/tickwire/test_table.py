@@ -1,0 +1,56 @@
+"""The watcher's table and lines."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from services.market.symbol import Symbol
+from tickwire import table
+from tickwire.board import Board
+
+_TICK = (
+    '{"seq":4,"ts":1,"symbol":"AAPL","price":230.10,"size":100,"bid":230.05,"ask":230.15,'
+    '"bid_size":1,"ask_size":2,"volume":1200345}'
+)
+
+
+def _board() -> Board:
+    board = Board([Symbol("AAPL"), Symbol("IBM")])
+    board.connected()
+    board.take('{"op":"subscribed","id":1,"symbols":{"AAPL":null},"rejected":{},"pending":1}', 0)
+    board.take('{"op":"snapshot","epoch":7,"data":[' + _TICK + '],"none":{}}', 0)
+    return board
+
+
+def _text(board: Board, now: float) -> str:
+    console = Console(file=io.StringIO(), width=140, color_system=None)
+    console.print(table.draw(board, "ws://x/v1/stream", now))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_table() -> None:
+    """The table has a row per symbol, with the age of its last tick, and says how the connection stands."""
+    text = _text(_board(), 2.5)  # age counts from 0, when the tick came
+
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
+    assert "ws://x/v1/stream  connected, feed live" in text
+    assert " ".join(rows["AAPL"]) == "AAPL 230.10 +0.00 230.05 230.15 100 1,200,345 0.2 2.5 s live"
+    assert rows["IBM"] == ["IBM", "waiting"]
+
+
+def test_violations_show() -> None:
+    """The table says when the gateway broke its promise."""
+    board = _board()
+    board.take('{"op":"ticks","sent":1,"data":[' + _TICK + "]}", 0)
+
+    assert "1 frames broke" in _text(board, 0)
+
+
+def test_line() -> None:
+    """A line names the position and the prices as the wire spelled them."""
+    (seen,) = _board().shown
+
+    assert table.line(seen) == "AAPL 7:4 230.10 +0.00 bid 230.05 ask 230.15 size 100 volume 1200345"

@@ -1,0 +1,166 @@
+"""The `tickwire` command."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import difflib
+import os
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from gateway.settings import GatewaySettings
+from producer.settings import ProducerSettings
+from services.errors import BadInput, BadSettings
+from services.market.symbol import Symbol, parse_symbol
+from services.runtime import lifecycle
+from services.runtime.clock import SystemClock
+from services.runtime.settings import PREFIX, ProcessSettings, load, option_table
+from services.telemetry import logs
+from tickwire.demo import Addresses, demo, load_demo
+from tickwire.flags import add_flags, given
+from tickwire.processes import produce, serve
+from tickwire.watch import URL, Refused, Target, watch
+
+_PROCESSES: Final = (GatewaySettings, ProducerSettings)
+_DESCRIPTION: Final = """\
+Tickwire: market ticks in, RabbitMQ in the middle, WebSocket clients out.
+
+Start with `tickwire demo`, then open the page that it names, or run
+`tickwire watch AAPL MSFT` in another terminal."""
+_EPILOG: Final = "exit codes: 0 ended as told, 1 failed, 2 bad input, 130 interrupted twice"
+_log = structlog.get_logger("tickwire.cli")
+
+Main = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that *argv* (default: the process's arguments) names; return the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except BadSettings as error:
+        return _complain(error.faults)
+    except BadInput as error:
+        return _complain([str(error)])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tickwire",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _command(commands, "demo", _demo, "producer and gateway in one process, no broker needed", *_PROCESSES)
+    _command(commands, "producer", _producer, "make ticks and publish them to RabbitMQ", ProducerSettings)
+    _command(commands, "gateway", _gateway, "serve clients from RabbitMQ", GatewaySettings)
+    watcher = _command(commands, "watch", _watch, "show symbols live in this terminal")
+    watcher.add_argument("symbols", nargs="+", metavar="SYMBOL", help="for example AAPL MSFT")
+    watcher.add_argument("--url", default=URL, help="the gateway's stream (default: %(default)s)")
+    watcher.add_argument(
+        "--ca", type=Path, metavar="FILE", help="trust these certificates, for a wss:// with its own CA"
+    )
+    _command(commands, "settings", _settings, "print every setting as a Markdown table")
+    return parser
+
+
+def _command(
+    commands: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    text: str,
+    *classes: type[ProcessSettings],
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text[0].upper() + text[1:] + "."
+    )
+    if classes:
+        add_flags(parser, *classes)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    settings = load_demo(given(arguments, GatewaySettings), given(arguments, ProducerSettings))
+    style = settings.gateway.log_style
+    return _process(settings.gateway, demo(settings, lambda found: _announce(found, style)))
+
+
+def _producer(arguments: argparse.Namespace) -> int:
+    settings = load(ProducerSettings, given(arguments, ProducerSettings))
+    return _process(settings, produce(settings))
+
+
+def _gateway(arguments: argparse.Namespace) -> int:
+    settings = load(GatewaySettings, given(arguments, GatewaySettings))
+    return _process(settings, serve(settings))
+
+
+def _process(settings: ProcessSettings, main: Main) -> int:
+    logs.configure(settings.log_level, settings.log_style)
+    for fault in unknown_variables(os.environ):
+        _log.warning("settings.unknown", fault=fault)
+    return lifecycle.run(main)
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    symbols = _symbols(arguments.symbols)
+    logs.configure("error", "pretty")
+    refusals: list[str] = []
+
+    async def main(stop: asyncio.Event) -> None:
+        try:
+            await watch(Target(arguments.url, arguments.ca), symbols, clock=SystemClock(), stop=stop)
+        except Refused as error:
+            refusals.append(str(error))
+
+    code = lifecycle.run(main)
+    return _complain(refusals) if refusals else code
+
+
+def _settings(_: argparse.Namespace) -> int:
+    sys.stdout.write(option_table(*_PROCESSES))
+    return lifecycle.OK
+
+
+def unknown_variables(names: Iterable[str]) -> list[str]:
+    """Return a sentence for each of *names* that looks like a setting and is none, so that a slip is noticed."""
+    known = {field.upper() for settings in _PROCESSES for field in settings.model_fields}
+    sentences = []
+    for name in sorted(names):
+        field = name.removeprefix(PREFIX)
+        if name.startswith(PREFIX) and not field.startswith("TEST_") and field not in known:
+            close = difflib.get_close_matches(field, known, n=1)
+            sentences.append(f"{name} is not a setting" + (f"; did you mean {PREFIX}{close[0]}?" if close else ""))
+    return sentences
+
+
+def _symbols(texts: Iterable[str]) -> tuple[Symbol, ...]:
+    return tuple(dict.fromkeys(parse_symbol(text.upper()) for text in texts))
+
+
+def _announce(found: Addresses, style: str) -> None:
+    if not logs.is_pretty(style):
+        _log.info("demo.started", page=found.page, stream=found.stream, metrics=found.metrics)
+        return
+    sys.stdout.write(
+        "\n"
+        f"  page     {found.page}\n"
+        f"  stream   {found.stream}\n"
+        f"  metrics  {found.metrics}  {found.producer_metrics}\n"
+        "  watch    tickwire watch AAPL MSFT --url " + found.stream + "\n\n"
+        "  Ctrl-C ends the demo.\n\n"
+    )
+    sys.stdout.flush()
+
+
+def _complain(sentences: Iterable[str]) -> int:
+    for sentence in sentences:
+        sys.stderr.write(f"tickwire: {sentence}\n")
+    return lifecycle.BAD_INPUT

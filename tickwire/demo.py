@@ -1,0 +1,131 @@
+"""The demo: producer and gateway in one process on the in-memory broker.  No RabbitMQ, no Docker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import gateway.app
+import producer.app
+from gateway.settings import GatewaySettings
+from producer.settings import ProducerSettings
+from services.broker.memory import MemoryBroker
+from services.errors import BadSettings
+from services.runtime.clock import SystemClock
+from services.runtime.settings import load
+from tickwire.processes import new_registry
+
+RATE: Final = 200.0
+"""Ticks per second unless told otherwise: fast enough to look alive, slow enough to read."""
+
+_LOCAL: Final = frozenset({"127.0.0.1", "0.0.0.0", "::", "::1", ""})  # noqa: S104 - compared, not bound
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """The settings of both halves."""
+
+    gateway: GatewaySettings
+    producer: ProducerSettings
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where a running demo answers."""
+
+    page: str
+    stream: str
+    metrics: str
+    producer_metrics: str
+
+
+def load_demo(
+    gateway_given: Mapping[str, object] | None = None, producer_given: Mapping[str, object] | None = None
+) -> DemoSettings:
+    """Return the settings that the environment and the flags say, faults of both halves together.
+
+    The operations port is the gateway's; the producer takes the next one, so that one variable moves both.
+
+    Raises:
+        BadSettings: with every fault.
+    """
+    faults: list[str] = []
+    memory = {"broker_url": "memory://"}
+    halves: list[GatewaySettings | ProducerSettings] = []
+    for settings, given in ((GatewaySettings, gateway_given), (ProducerSettings, producer_given)):
+        try:
+            halves.append(load(settings, {**(given or {}), **memory}))
+        except BadSettings as error:
+            faults += [fault for fault in error.faults if fault not in faults]
+    if faults:
+        raise BadSettings(faults)
+    front, back = halves
+    assert isinstance(front, GatewaySettings)  # noqa: S101 - for the type checker
+    assert isinstance(back, ProducerSettings)  # noqa: S101
+    changes: dict[str, object] = {"ops_port": front.ops_port + 1 if front.ops_port else 0}
+    if "rate" not in back.model_fields_set:
+        changes["rate"] = RATE
+    return DemoSettings(front, back.model_copy(update=changes))
+
+
+def demo(
+    settings: DemoSettings, started: Callable[[Addresses], None]
+) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
+    """Return the main of the demo; *started* is called once both halves serve.
+
+    The main raises `CannotListen` where a port is taken.
+    """
+
+    async def main(stop: asyncio.Event) -> None:
+        await _run(settings, started, stop)
+
+    return main
+
+
+async def _run(settings: DemoSettings, started: Callable[[Addresses], None], stop: asyncio.Event) -> None:
+    clock = SystemClock()
+    broker = MemoryBroker(clock=clock, faults=None)
+    ports: dict[str, int] = {}
+
+    def note(**found: int) -> None:
+        ports.update(found)
+        if len(ports) == 3:  # noqa: PLR2004 - page, gateway's operations, producer's operations
+            started(_addresses(settings.gateway, **ports))
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(
+            gateway.app.run(
+                settings.gateway,
+                broker.source("gateway"),
+                broker.history(),
+                clock=clock,
+                registry=new_registry(),
+                stop=stop,
+                started=lambda port, ops: note(port=port, ops=ops),
+            ),
+            name="gateway",
+        )
+        tasks.create_task(
+            producer.app.run(
+                settings.producer,
+                broker.sink("producer"),
+                clock=clock,
+                registry=new_registry(),
+                stop=stop,
+                started=lambda ops: note(producer_ops=ops),
+            ),
+            name="producer",
+        )
+
+
+def _addresses(settings: GatewaySettings, *, port: int, ops: int, producer_ops: int) -> Addresses:
+    host = "localhost" if settings.host in _LOCAL else settings.host
+    ops_host = "localhost" if settings.ops_host in _LOCAL else settings.ops_host
+    return Addresses(
+        page=f"http://{host}:{port}/",
+        stream=f"ws://{host}:{port}/v1/stream",
+        metrics=f"http://{ops_host}:{ops}/metrics",
+        producer_metrics=f"http://{ops_host}:{producer_ops}/metrics",
+    )

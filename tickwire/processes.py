@@ -1,0 +1,76 @@
+"""The composition roots of the processes that meet at a RabbitMQ."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+import gateway.app
+import producer.app
+from gateway.settings import GatewaySettings
+from producer.settings import ProducerSettings
+from services.broker.metrics import BrokerMetrics
+from services.broker.ports import AbsentHistory
+from services.broker.rabbitmq import RabbitSink, RabbitSource
+from services.errors import BadSettings
+from services.runtime.clock import SystemClock
+from services.runtime.settings import ProcessSettings, variable
+
+
+def produce(settings: ProducerSettings) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
+    """Return the main of a producer.
+
+    Raises:
+        BadSettings: the broker is `memory://`.
+    """
+    refuse_memory(settings)
+
+    async def main(stop: asyncio.Event) -> None:
+        clock, registry = SystemClock(), new_registry()
+        sink = RabbitSink(settings.broker_url, name="producer", clock=clock, metrics=BrokerMetrics(registry))
+        await producer.app.run(settings, sink, clock=clock, registry=registry, stop=stop)
+
+    return main
+
+
+def serve(settings: GatewaySettings) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
+    """Return the main of a gateway.
+
+    Raises:
+        BadSettings: the broker is `memory://`.
+    """
+    refuse_memory(settings)
+
+    async def main(stop: asyncio.Event) -> None:
+        clock, registry = SystemClock(), new_registry()
+        source = RabbitSource(settings.broker_url, name="gateway", clock=clock, metrics=BrokerMetrics(registry))
+        await gateway.app.run(settings, source, AbsentHistory(), clock=clock, registry=registry, stop=stop)
+
+    return main
+
+
+def new_registry() -> CollectorRegistry:
+    """Return a registry that already measures the process itself: memory, CPU, file descriptors, collections."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+def refuse_memory(settings: ProcessSettings) -> None:
+    """Refuse the broker that processes cannot share.
+
+    Raises:
+        BadSettings: the broker is `memory://`.
+    """
+    if settings.broker_url.startswith("memory:"):
+        name = variable("broker_url")
+        raise BadSettings(
+            [
+                f"{name} is memory://, which lives inside one process (`tickwire demo`), but must be amqp:// or amqps://"
+            ]
+        )
