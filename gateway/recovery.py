@@ -177,6 +177,8 @@ class Recovery:
         for follower in self._troubled:
             if follower.waiting_since is not None:
                 follower.waiting_since = now
+            if follower.replay_since is not None:
+                follower.replay_since = now
             if follower.doubt_since is not None:
                 follower.doubt_since = now
         if self._mark_since is not None:
@@ -264,7 +266,7 @@ class Recovery:
         if self._turns:
             times.append(self._turns[0][0])
         for follower in self._troubled:
-            if follower.replay_since is not None:
+            if self.open and follower.replay_since is not None:
                 times.append(follower.replay_since + REPLAY_PATIENCE)
             if self.open and follower.waiting_since is not None:
                 times.append(follower.waiting_since + HISTORY_PATIENCE)
@@ -300,10 +302,12 @@ class Recovery:
         if follower.mode is Mode.LIVE and follower.doubt_since is None:
             self._troubled.pop(follower, None)
             return
+        if not self.open:
+            return
         if follower.replay_since is not None and now >= follower.replay_since + REPLAY_PATIENCE:
             self._conflate(follower, now)
             return
-        if not self.open or follower.waiting_since is None:
+        if follower.waiting_since is None:
             return
         if follower.mode is Mode.BEHIND and not follower.outbox.room:
             follower.waiting_since = now  # its socket is what it waits for

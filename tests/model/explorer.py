@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from tests.model.world import (
     bind,
     drained,
     drive,
+    forget_steps,
     frozen_follower,
     hear,
     newest_mark,
@@ -59,6 +61,8 @@ def explore(
     parents: dict[World, tuple[World, str] | None] = {first: None}
     endings: dict[World, str | None] = {}
     todo, found, begun = deque([first]), Exploration(), time.monotonic()
+    forget_steps()
+    gc.disable()  # nothing here is cyclic for long, and the collector would walk every world again and again
     while todo and time.monotonic() - begun < seconds:
         world = todo.popleft()
         found.states += 1
@@ -73,6 +77,7 @@ def explore(
                 if following not in parents:
                     parents[following] = (world, label)
                     todo.append(following)
+    gc.enable()
     found.complete, found.seconds = not todo, time.monotonic() - begun
     return found
 
@@ -119,14 +124,14 @@ def settle(world: World, rules: Rules) -> World | None:
         return following
     follower, frozen = frozen_follower(world, at), world.gateways[at]
     if follower is not None and follower[4]:
-        return drive(world, at, rules, drained)
+        return drive(world, at, rules, "drained", drained)
     for after, in_flight in frozen[7]:  # type: ignore[attr-defined]
-        asking = world if in_flight else drive(world, at, rules, lambda r: r.due(0.05))
+        asking = world if in_flight else drive(world, at, rules, ("due", 0.05), lambda r: r.due(0.05))
         following = reply(asking, at, after, len(world.log), rules)
         if _moved(world, following, at):
             return following
     for pause in (0.05, MARK_GRACE, HISTORY_PATIENCE, LATER):
-        later = drive(world, at, rules, lambda r, pause=pause: r.due(pause))  # type: ignore[misc]
+        later = drive(world, at, rules, ("due", pause), lambda r, pause=pause: r.due(pause))  # type: ignore[misc]
         if _moved(world, later, at):
             return later
     return None

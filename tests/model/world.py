@@ -31,6 +31,7 @@ from services.market.position import Position
 from services.market.symbol import Symbol
 
 SYMBOL = Symbol("X")
+_TALLY = Tally()
 LATER = 3600.0
 """A turn that is not due yet."""
 
@@ -81,7 +82,8 @@ class World(NamedTuple):
 
     producer: Pos
     zombie: Pos | None
-    published: tuple[Pos, ...]
+    published: Pos | None
+    """The largest position published."""
     void: tuple[Pos, ...]
     """Published by an old epoch after a newer one began: fenced, owed to nobody."""
     log: tuple[Pos, ...]
@@ -141,9 +143,9 @@ def freeze(recovery: Recovery) -> tuple[object, ...]:
 def thaw(frozen: tuple[object, ...], rules: Rules) -> Recovery:
     """Return a Recovery in the state that was frozen, with every clock started at 0."""
     newest, ring, is_open, mark, marked, since, rebound, asked, follower = frozen
-    recovery = rules.make(SYMBOL, Tally(), history=rules.history)
+    recovery = rules.make(SYMBOL, _TALLY, history=rules.history)
     recovery.tape.newest = newest  # type: ignore[assignment]
-    recovery.tape.ring = deque(ring)  # type: ignore[arg-type]
+    recovery.tape.ring = deque(ring)  # type: ignore[call-overload]
     recovery.tape.size = sum(map(len, recovery.tape.ring))
     recovery.open, recovery.mark, recovery.marked = is_open, mark, marked  # type: ignore[assignment]
     recovery._mark_since = 0.0 if since else None
@@ -191,7 +193,9 @@ def _position(tick: bytes) -> tuple[Pos, int]:
 # ------------------------------------------------------------------------------------------------- the oracle
 
 
-def check(world: World, client: Client, entry: bytes | Frame, *, conflates: bool) -> Client:
+def check(  # noqa: PLR0911 - one row of the table each
+    world: World, client: Client, entry: bytes | Frame, *, conflates: bool
+) -> Client:
     """The client reads one entry: move its cursor as the table says, or name the broken rule."""
     if client.error is not None:
         return client
@@ -262,27 +266,47 @@ def start(budget: Budget, rules: Rules, *, forged: Pos | None = None) -> World:
     bound, unbound = rules.make(SYMBOL, Tally(), history=rules.history), Recovery(SYMBOL, Tally(), history=False)
     bound.opened(0.0)
     client = Client(cursor=forged, forged=forged is not None)
-    return World((1, 1), None, (), (), (), ((), None), (freeze(bound), freeze(unbound)), None, client, budget)
+    return World((1, 1), None, None, (), (), ((), None), (freeze(bound), freeze(unbound)), None, client, budget)
 
 
-def drive(
-    world: World, gateway: int, rules: Rules, step: Callable[[Recovery], None], *, conflates: bool = False
-) -> World:
+Step = Callable[[Recovery], None]
+Driven = tuple[tuple[object, ...], tuple[bytes | Frame, ...], bool]
+_driven: dict[tuple[object, ...], Driven] = {}
+"""What became of a frozen Recovery by a step: most worlds differ elsewhere, so one in twenty is driven anew."""
+
+
+def drive(world: World, gateway: int, rules: Rules, key: object, step: Step, *, conflates: bool = False) -> World:
     """Let *step* happen to a gateway's Recovery, and the client read what came of it.
 
-    *conflates*: the step itself makes the client conflate.
+    *key* names the step and its arguments.  *conflates*: the step itself makes the client conflate.
     """
-    recovery = thaw(world.gateways[gateway], rules)
+    frozen = world.gateways[gateway]
+    known = _driven.get((rules, frozen, key))
+    if known is None:
+        known = _driven[rules, frozen, key] = _drive(frozen, rules, step)
+    after, entries, conflated = known
+    client = world.client
+    if world.at == gateway:
+        for entry in entries:
+            client = check(world, client, entry, conflates=conflates or conflated)
+    gateways = (after, world.gateways[1]) if gateway == 0 else (world.gateways[0], after)
+    return world._replace(gateways=gateways, client=client)
+
+
+def _drive(frozen: tuple[object, ...], rules: Rules, step: Step) -> Driven:
+    recovery = thaw(frozen, rules)
     before = next(iter(recovery.followers), None)
-    conflated = conflates or (before is not None and before.conflates)
+    conflated = before is not None and before.conflates
     step(recovery)
     follower = next(iter(recovery.followers), None) or before
-    client = world.client
-    if follower is not None and world.at == gateway:
-        for entry in follower.outbox.take():
-            client = check(world, client, entry, conflates=conflated or follower.conflates)
-    gateways = (freeze(recovery), world.gateways[1]) if gateway == 0 else (world.gateways[0], freeze(recovery))
-    return world._replace(gateways=gateways, client=client)
+    if follower is None:
+        return freeze(recovery), (), False
+    return freeze(recovery), tuple(follower.outbox.take()), conflated or follower.conflates
+
+
+def forget_steps() -> None:
+    """Start the next exploration with nothing remembered."""
+    _driven.clear()
 
 
 def spend(world: World, **used: int) -> World:
@@ -299,10 +323,10 @@ def with_queue(world: World, gateway: int, queue: tuple[Pos, ...] | None) -> Wor
 
 def publish(world: World, position: Pos, *, to_log: bool = True, to_queues: bool = True) -> World:
     """A producer's message reaches the log and the live queues."""
-    late = any(p[0] > position[0] for p in world.published)
+    late = world.published is not None and world.published[0] > position[0]
     queues = tuple(q if q is None or not to_queues else (*q, position) for q in world.queues)
     return world._replace(
-        published=(*world.published, position),
+        published=max(world.published or position, position),
         void=(*world.void, position) if late else world.void,
         log=(*world.log, position) if to_log else world.log,
         queues=queues,  # type: ignore[arg-type]
@@ -311,10 +335,21 @@ def publish(world: World, position: Pos, *, to_log: bool = True, to_queues: bool
 
 def actions(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
     """Every step that can happen next."""
-    yield from _producer_actions(world)
-    for gateway in (0, 1):
+    here = None if world.budget.move else world.at
+    for label, following in _producer_actions(world):
+        yield label, _forget_other(following, here)
+    for gateway in (0, 1) if here is None else (here,):
         yield from _gateway_actions(world, gateway, rules)
-    yield from _client_actions(world, rules)
+    for label, following in _client_actions(world, rules):
+        yield label, _forget_other(following, None if following.budget.move else following.at)
+
+
+def _forget_other(world: World, here: int | None) -> World:
+    """Once the client cannot move any more, whatever the other gateway does makes no difference."""
+    if here is None or world.gateways[1 - here] == ():
+        return world
+    gateways = (world.gateways[0], ()) if here == 0 else ((), world.gateways[1])
+    return with_queue(world._replace(gateways=gateways), 1 - here, None)
 
 
 def _producer_actions(world: World) -> Iterator[tuple[str, World]]:
@@ -325,8 +360,8 @@ def _producer_actions(world: World) -> Iterator[tuple[str, World]]:
         if budget.live_only:
             only = spend(after, live_only=1)
             yield f"publish {(epoch, seq)}, never in the log", publish(only, (epoch, seq), to_log=False)
-    if budget.again and world.published and world.published[-1] not in world.log:
-        yield "publish again", publish(spend(world, again=1), world.published[-1])
+    if budget.again and world.published is not None and world.published not in world.log:
+        yield "publish again", publish(spend(world, again=1), world.published)
     if budget.epoch:
         after = spend(world, epoch=1)._replace(producer=(epoch + 1, 1))
         yield "a later producer", after._replace(zombie=world.producer if budget.zombie else None)
@@ -349,7 +384,7 @@ def _gateway_actions(world: World, gateway: int, rules: Rules) -> Iterator[tuple
             yield f"{name}'s queue drops {queue[0]}", spend(rest, drop=1)
     if budget.loss:
         lost = spend(with_queue(world, gateway, None), loss=1)
-        yield f"{name} loses the broker", drive(lost, gateway, rules, Recovery.closed)
+        yield f"{name} loses the broker", drive(lost, gateway, rules, "closed", Recovery.closed)
     mark = newest_mark(world)
     if world.at == gateway and mark is not None:
         yield f"{name} hears {mark}", hear(world, gateway, mark, rules)
@@ -367,21 +402,19 @@ def _client_actions(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
     yield from _answers(world, at, rules)
     yield from _deadlines(world, at, rules)
     if budget.slow:
-        yield "the client is slow", drive(spend(world, slow=1), at, rules, slow)
+        yield "the client is slow", drive(spend(world, slow=1), at, rules, "slow", slow)
     follower = frozen_follower(world, at)
     if follower is not None and follower[4]:
-        yield "the client has drained", drive(world, at, rules, drained)
+        yield "the client has drained", drive(world, at, rules, "drained", drained)
 
 
 def _answers(world: World, at: int, rules: Rules) -> Iterator[tuple[str, World]]:
     for after, in_flight in world.gateways[at][7]:  # type: ignore[attr-defined]
-        if not in_flight:
-            yield f"gateway {at} asks again after {after}", drive(world, at, rules, lambda r: r.due(0.05))
-            continue
+        asking = world if in_flight else drive(world, at, rules, ("due", 0.05), lambda r: r.due(0.05))
         for read_to in range(len(world.log), -1, -1):
             if read_to < len(world.log) and not world.budget.lag:
                 break
-            then = world if read_to == len(world.log) else spend(world, lag=1)
+            then = asking if read_to == len(world.log) else spend(asking, lag=1)
             yield f"history, read to {read_to}, answers after {after}", reply(then, at, after, read_to, rules)
             if world.budget.forget and len(monotone(world.log[:read_to])) > 1:
                 gone = spend(then, forget=1)
@@ -396,16 +429,25 @@ def _deadlines(world: World, at: int, rules: Rules) -> Iterator[tuple[str, World
         return
     follower, frozen = frozen_follower(world, at), world.gateways[at]
     if frozen[5]:
-        passed = drive(spend(world, deadline=1), at, rules, lambda r: r.due(MARK_GRACE))
+        passed = drive(spend(world, deadline=1), at, rules, ("due", MARK_GRACE), lambda r: r.due(MARK_GRACE))
         yield "the mark's grace is over", passed
     if follower is not None and (follower[7] or follower[9] or frozen[5]):
-        passed = drive(spend(world, deadline=1), at, rules, lambda r: r.due(HISTORY_PATIENCE))
+        passed = drive(
+            spend(world, deadline=1), at, rules, ("due", HISTORY_PATIENCE), lambda r: r.due(HISTORY_PATIENCE)
+        )
         yield "five seconds pass", passed
     if follower is not None and follower[8]:
-        passed = drive(spend(world, deadline=1), at, rules, lambda r: r.due(REPLAY_PATIENCE), conflates=True)
+        passed = drive(
+            spend(world, deadline=1),
+            at,
+            rules,
+            ("due", REPLAY_PATIENCE),
+            lambda r: r.due(REPLAY_PATIENCE),
+            conflates=True,
+        )
         yield "thirty seconds pass", passed
     if follower is not None and follower[6]:
-        yield "the turn is due", drive(world, at, rules, lambda r: r.due(LATER))
+        yield "the turn is due", drive(world, at, rules, ("due", LATER), lambda r: r.due(LATER))
 
 
 # ----------------------------------------------------------------------------------------- steps, one by one
@@ -418,18 +460,20 @@ def frozen_follower(world: World, at: int) -> tuple[object, ...] | None:
 
 def bind(world: World, gateway: int, rules: Rules) -> World:
     """The gateway's queue is bound: ticks published from now on come."""
-    return drive(with_queue(world, gateway, ()), gateway, rules, lambda r: r.opened(0.0))
+    return drive(with_queue(world, gateway, ()), gateway, rules, "opened", lambda r: r.opened(0.0))
 
 
 def read(world: World, gateway: int, position: Pos, rules: Rules) -> World:
     """The gateway reads one live message."""
     epoch, seq = position
-    return drive(world, gateway, rules, lambda r: r.accept(epoch, seq, (line(position),), 0.0))
+    return drive(
+        world, gateway, rules, ("accept", position), lambda r: r.accept(epoch, seq, (line(position),), 0.0)
+    )
 
 
 def hear(world: World, gateway: int, mark: Pos, rules: Rules) -> World:
     """The gateway gets a heartbeat."""
-    return drive(world, gateway, rules, lambda r: r.heard(Position(*mark), 0.0))
+    return drive(world, gateway, rules, ("heard", mark), lambda r: r.heard(Position(*mark), 0.0))
 
 
 def attach(world: World, gateway: int, rules: Rules) -> World:
@@ -444,7 +488,7 @@ def attach(world: World, gateway: int, rules: Rules) -> World:
 
     if resume is None:  # the client asks for a snapshot: its cursor is null
         world = world._replace(client=world.client._replace(cursor=None, told_null=False))
-    return drive(world._replace(at=gateway), gateway, rules, step)
+    return drive(world._replace(at=gateway), gateway, rules, ("attach", resume), step)
 
 
 def leave(world: World, gateway: int, rules: Rules) -> World:
@@ -453,7 +497,7 @@ def leave(world: World, gateway: int, rules: Rules) -> World:
     def step(recovery: Recovery) -> None:
         recovery.leave(next(iter(recovery.followers)))
 
-    return drive(world, gateway, rules, step)._replace(at=None)
+    return drive(world, gateway, rules, "leave", step)._replace(at=None)
 
 
 def slow(recovery: Recovery) -> None:
@@ -490,12 +534,12 @@ def reply(
         Position(*seen[-1]) if seen else None,
         Position(*dropped[-1]) if dropped else None,
     )
-    return drive(world, gateway, rules, lambda r: r.answer(answer, 0.0))
+    return drive(world, gateway, rules, answer, lambda r: r.answer(answer, 0.0))
 
 
 def newest_mark(world: World) -> Pos | None:
     """The last position of the newest producer that has published, as its heartbeats name it."""
-    return max(world.published, default=None)
+    return world.published
 
 
 def behind(world: World) -> bool:
