@@ -1,0 +1,200 @@
+"""One channel of a consuming connection, and the queues whose messages come over it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import Any, NoReturn
+
+from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.exceptions import AMQPChannelError, ChannelInvalidStateError, ChannelNotFoundEntity
+from pamqp import commands
+
+from services.broker.ports import LostReason
+from services.broker.rabbitmq.link import Link, is_cancelled
+from services.broker.topology import Argument, Exchange
+from services.errors import BrokerUnavailable
+
+Deliver = Callable[[str, str | None, bytes], None]
+"""Takes routing key, message_id and body of one message."""
+
+_tags = count(1)
+"""Consumer tags of this process; none is used twice (RabbitMQ 4.3.7 keeps a cancelled one for a while)."""
+
+
+@dataclass(eq=False, slots=True)
+class Flow:
+    """A queue of ours: what it is bound to, its arguments, who takes its messages."""
+
+    exchange: Exchange
+    key: str
+    arguments: Mapping[str, Argument]
+    deliver: Deliver
+    queue: str = ""
+    """Its name, by the broker; empty: there is none."""
+    tag: str = ""
+    """Its consumer; empty: it is not consumed (yet, or any more)."""
+    channel: AbstractChannel | None = None
+    """What it is consumed on."""
+
+
+class Lane:
+    """Opens, binds and closes flows over one channel, one request after another.
+
+    A channel that ends by an error takes its consumers with it, not its queues (they are the connection's): each
+    flow is reported to *dropped* and its queue deleted before anything else is asked on the next channel.
+    """
+
+    def __init__(self, link: Link, dropped: Callable[[Flow], None]) -> None:
+        self._link, self._dropped = link, dropped
+        self._channel: AbstractChannel | None = None
+        self._turn = asyncio.Lock()
+        self._flows: dict[str, Flow] = {}
+        self._orphans: list[str] = []
+
+    async def declare(self, exchange: Exchange) -> None:
+        """Declare an exchange, and wait for the broker's answer.
+
+        Raises:
+            BrokerUnavailable: as `open`.
+        """
+        async with self._asking() as channel:
+            await channel.exchange_declare(exchange.name, exchange_type=exchange.kind, durable=True)
+
+    async def open(self, flow: Flow) -> None:
+        """Declare the flow's exchange and queue, bind and consume.
+
+        Raises:
+            BrokerUnavailable: the broker refused, or the connection ended.
+        """
+        async with self._asking() as channel, self._or_abandon(flow):
+            await self._attach(channel, flow)
+            await self._consume(channel, flow)
+
+    async def attach(self, flow: Flow) -> None:
+        """Declare and bind only: what is published from now on waits in the queue."""
+        async with self._asking() as channel, self._or_abandon(flow):
+            await self._attach(channel, flow)
+
+    async def consume(self, flow: Flow) -> None:
+        """Consume an attached flow."""
+        async with self._asking() as channel, self._or_abandon(flow):
+            await self._consume(channel, flow)
+
+    async def bind(self, flow: Flow) -> None:
+        """Bind the flow's queue again."""
+        async with self._asking() as channel:
+            await _declare_exchange(channel, flow.exchange)
+            await channel.queue_bind(flow.queue, flow.exchange.name, flow.key)
+
+    async def close(self, flow: Flow) -> None:
+        """Stop consuming and delete the queue."""
+        tag = flow.tag
+        self._flows.pop(tag, None)
+        self._abandon(flow)
+        async with self._asking() as channel:
+            if tag and flow.channel is channel:
+                # First the consumer: a queue deleted under it would be answered by a cancellation.
+                await channel.basic_cancel(tag, nowait=True)
+            await self._delete_orphans(channel)
+
+    async def clean(self) -> None:
+        """Delete the queues that dropped flows left behind."""
+        async with self._asking():
+            pass
+
+    async def _attach(self, channel: AbstractChannel, flow: Flow) -> None:
+        await _declare_exchange(channel, flow.exchange)
+        answer = await channel.queue_declare(exclusive=True, arguments=dict(flow.arguments))
+        flow.queue = str(answer.queue)
+        await channel.queue_bind(flow.queue, flow.exchange.name, flow.key, nowait=True)
+
+    async def _consume(self, channel: AbstractChannel, flow: Flow) -> None:
+        flow.tag = f"tickwire-{next(_tags)}"
+        flow.channel = channel
+        self._flows[flow.tag] = flow
+        # Its answer also says that the binding, sent before it on this channel without one, stands.
+        await channel.basic_consume(
+            flow.queue, partial(_delivered, flow), no_ack=True, exclusive=True, consumer_tag=flow.tag
+        )
+        if not flow.tag:
+            raise BrokerUnavailable("the broker deleted the queue at once")
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[AbstractChannel]:
+        async with self._turn:
+            try:
+                with self._link.answer_within():
+                    channel = await self._opened()
+                    await self._delete_orphans(channel)
+                    yield channel
+            except BrokerUnavailable:
+                raise
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - aiormq raises bare ones too
+                self._explain(error)
+
+    def _explain(self, error: BaseException) -> NoReturn:
+        if is_cancelled():
+            raise error
+        if not self._link.open:
+            raise self._link.verdict(error) from error
+        if not isinstance(error, AMQPChannelError | ChannelInvalidStateError | asyncio.CancelledError):
+            raise error
+        if isinstance(error, AMQPChannelError) and not isinstance(error, ChannelNotFoundEntity):
+            # What we ask is refused on principle; each repetition would cost this lane's other flows.
+            self._link.end(LostReason.PROTOCOL, repr(error))
+        raise BrokerUnavailable(repr(error)) from error
+
+    async def _opened(self) -> AbstractChannel:
+        if self._channel is None or self._channel.is_closed:
+            # A new channel: the old one's number may be used again only by itself.
+            channel = await self._link.connection.channel(publisher_confirms=False)
+            channel.on_consumer_cancel_callbacks.add(self._cancelled)
+            self._flows = {}
+            channel.closing.add_done_callback(partial(self._closed, self._flows))
+            self._channel = channel
+        return self._channel
+
+    async def _delete_orphans(self, channel: AbstractChannel) -> None:
+        while self._orphans:
+            await channel.queue_delete(self._orphans[-1])
+            self._orphans.pop()
+
+    def _cancelled(self, frame: commands.Basic.Cancel) -> None:
+        flow = self._flows.pop(str(frame.consumer_tag), None)
+        if flow is not None:
+            self._drop(flow)
+
+    def _closed(self, flows: dict[str, Flow], _: asyncio.Future[Any]) -> None:
+        while flows and self._link.open:  # if it is not, the queues are gone, and everybody knows
+            self._drop(flows.popitem()[1])
+
+    def _drop(self, flow: Flow) -> None:
+        self._abandon(flow)
+        self._dropped(flow)
+
+    @asynccontextmanager
+    async def _or_abandon(self, flow: Flow) -> AsyncIterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._abandon(flow)
+            raise
+
+    def _abandon(self, flow: Flow) -> None:
+        if flow.queue:
+            self._orphans.append(flow.queue)
+        flow.queue = flow.tag = ""
+
+
+async def _declare_exchange(channel: AbstractChannel, exchange: Exchange) -> None:
+    # Without an answer: it costs one frame, and saves the channel where the exchange was deleted meanwhile.
+    await channel.exchange_declare(exchange.name, exchange_type=exchange.kind, durable=True, nowait=True)
+
+
+async def _delivered(flow: Flow, message: DeliveredMessage) -> None:
+    flow.deliver(message.routing_key or "", message.header.properties.message_id, message.body)

@@ -1,0 +1,128 @@
+"""The RabbitMQ side of `services.broker.ports.TickSink`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import NoReturn
+
+from aiormq.abc import AbstractChannel
+from prometheus_client import CollectorRegistry
+
+from services.broker import topology
+from services.broker.metrics import BrokerMetrics
+from services.broker.ports import LostReason, Outgoing, SinkListener, TickSink
+from services.broker.rabbitmq.addresses import parse_addresses
+from services.broker.rabbitmq.frames import Blocked, Closed, Event, Settled, publish_frames
+from services.broker.rabbitmq.link import Link
+from services.broker.rabbitmq.log import LogTail, declare_log
+from services.broker.rabbitmq.supervisor import Supervisor
+from services.errors import BrokerUnavailable
+from services.market.symbol import Symbol
+from services.runtime.clock import Clock
+
+
+class RabbitSink(TickSink):
+    """Publishes over one connection that only publishes; *url* and *name* as for `RabbitSource`."""
+
+    def __init__(self, url: str, *, name: str, clock: Clock, metrics: BrokerMetrics | None = None) -> None:
+        self._metrics = metrics or BrokerMetrics(CollectorRegistry())
+        addresses = parse_addresses(url, name=f"{name} publish")
+        self._supervisor = Supervisor(addresses, "publish", clock=clock, metrics=self._metrics)
+        self._tail = LogTail(parse_addresses(url, name=f"{name} log"), clock=clock)
+        self._press: Press | None = None
+
+    async def run(self, listener: SinkListener) -> None:
+        """Connect, declare, reconnect; ends by cancellation only, and the connection is closed then."""
+        await self._supervisor.run(
+            partial(self._serve, listener), listener.on_lost, partial(self._observe, listener)
+        )
+
+    def publish(self, messages: Sequence[Outgoing]) -> int:
+        """See the port."""
+        if self._press is None:
+            raise BrokerUnavailable("not connected to the broker")
+        return self._press.publish(messages)
+
+    async def newest_epoch(self, symbols: Collection[Symbol]) -> int | None:
+        """See the port; reads back over a connection of its own, since a blocked one answers nothing."""
+        return await self._tail.newest_epoch(symbols)
+
+    async def _serve(self, listener: SinkListener, link: Link, stands: Callable[[], None]) -> NoReturn:
+        with link.answer_within():
+            # aiormq counts no confirms on such a channel: it would log an error for each of ours.
+            channel = await link.connection.channel(publisher_confirms=False)
+            await declare_log(channel)
+            await channel.confirm_delivery()
+        press = Press(link, channel)
+        channel.closing.add_done_callback(lambda _: press.end())
+        try:
+            self._press = press
+            stands()
+            listener.on_connected()
+            raise await link.ended()
+        finally:
+            self._press = None
+
+    def _observe(self, listener: SinkListener, event: Event) -> None:
+        # Called while bytes are read, before aiormq knows: the instant that publishing must stop.
+        press = self._press
+        if isinstance(event, Settled):
+            if press is not None and event.channel == press.channel:
+                listener.on_settled(event.number, multiple=event.multiple, accepted=event.accepted)
+        elif isinstance(event, Blocked):
+            self._metrics.blocked.labels("publish").set(event.blocked)
+            listener.on_blocked(blocked=event.blocked)
+        elif press is not None and event.channel in (0, press.channel):
+            press.stop(event)
+
+
+class Press:
+    """Writes messages as frames on a channel of which the broker confirms each message."""
+
+    def __init__(self, link: Link, channel: AbstractChannel) -> None:
+        self._link = link
+        self._channel = channel
+        self._stopped = False
+        self._number = 0
+        self._frame_max = link.connection.connection_tune.frame_max
+        self.channel = channel.number
+
+    def publish(self, messages: Sequence[Outgoing]) -> int:
+        """Write all *messages* by one write and return the last one's number.
+
+        Raises:
+            BrokerUnavailable: channel or connection no longer stand: a frame on a channel that the broker has
+                closed would cost the connection.
+        """
+        transport = self._link.transport
+        if self._stopped or self._channel.is_closed or not self._link.open or transport.is_closing():
+            raise BrokerUnavailable("the connection to the broker is ending")
+        data = b"".join(map(self._frames, messages))
+        self._number += len(messages)
+        transport.write(data)
+        return self._number
+
+    def stop(self, closed: Closed) -> None:
+        """Write nothing more; a channel closed by the broker ends the connection."""
+        self._stopped = True
+        if closed.channel:
+            self._link.end(LostReason.PROTOCOL, f"{closed.code} {closed.text}")
+
+    def end(self) -> None:
+        """End a connection that stands without its channel."""
+        self._stopped = True
+        if self._link.open:
+            self._link.end(LostReason.PROTOCOL, "the publishing channel was closed")
+
+    def _frames(self, message: Outgoing) -> bytes:
+        exchange = topology.exchange_of(message.route)
+        key = topology.routing_key(message.route, message.symbol)
+        return publish_frames(
+            self.channel,
+            exchange=exchange,
+            key=key,
+            message_id=message.identity,
+            body=message.body,
+            frame_max=self._frame_max,
+        )

@@ -1,0 +1,69 @@
+"""What Tickwire declares on a broker: names and arguments, and nothing that talks to one.
+
+A declaration with other arguments than those a broker already holds is refused (406), so a change here needs
+new names.  Legal on RabbitMQ 3.10 to 4.3: durable, or exclusive and named by the server; nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from services.broker.ports import Route
+from services.market.symbol import Symbol
+
+Argument = int | str
+
+
+class Exchange(NamedTuple):
+    """A durable exchange."""
+
+    name: str
+    kind: str
+
+
+TICKS: Final = Exchange("tickwire.ticks", "topic")
+"""Every tick, by `tick.<SYMBOL>` and `last.<SYMBOL>`."""
+CONTROL: Final = Exchange("tickwire.control", "fanout")
+"""Heartbeats and directories."""
+EXCHANGES: Final = (TICKS, CONTROL)
+
+LOG: Final = "tickwire.log"
+LOG_KEYS: Final = ("tick.#", "last.#")
+LOG_ARGUMENTS: Final[Mapping[str, Argument]] = {
+    "x-queue-type": "stream",
+    "x-max-age": "30m",
+    "x-max-length-bytes": 2 * 1024**3,
+    # Age and length are kept by whole segments; the default of 500 MB would hold far more than 30 min.
+    "x-stream-max-segment-size-bytes": 64 * 1024**2,
+}
+
+LIVE_ARGUMENTS: Final[Mapping[str, Argument]] = {
+    "x-max-length": 1_000,
+    "x-overflow": "drop-head",
+    "x-message-ttl": 2_000,
+}
+"""Of a gateway's queue of one symbol: the newest thousand messages, none older than 2 s."""
+
+CONTROL_ARGUMENTS: Final[Mapping[str, Argument]] = {
+    "x-max-length": 1_000,
+    "x-max-length-bytes": 16 * 1024**2,  # a part of the directory is up to 100 KB
+    "x-overflow": "drop-head",
+    "x-message-ttl": 10_000,
+}
+"""Of a source's queue of control messages: everything is said again within 10 s."""
+
+
+def exchange_of(route: Route) -> str:
+    """Return the name of the exchange that *route* goes through."""
+    return CONTROL.name if route is Route.CONTROL else TICKS.name
+
+
+def routing_key(route: Route, symbol: str) -> str:
+    """Return the routing key of a message; control messages have none."""
+    return "" if route is Route.CONTROL else f"{route.value}.{symbol}"
+
+
+def symbol_of(key: str) -> Symbol:
+    """Return the symbol in a routing key of the log, which only our own producers write."""
+    return Symbol(key.partition(".")[2])

@@ -1,0 +1,19 @@
+"""The metrics of the connections."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry
+
+from services.broker.metrics import ROLES, BrokerMetrics
+from services.broker.ports import LostReason
+
+
+def test_every_series_is_there_from_the_start() -> None:
+    """Each role and reason has its series before anything happens, at 0."""
+    BrokerMetrics(registry := CollectorRegistry())
+    for role in ROLES:
+        assert registry.get_sample_value("tickwire_broker_connected", {"role": role}) == 0
+        assert registry.get_sample_value("tickwire_broker_blocked", {"role": role}) == 0
+        for reason in LostReason:
+            labels = {"role": role, "reason": reason.value}
+            assert registry.get_sample_value("tickwire_broker_reconnects_total", labels) == 0

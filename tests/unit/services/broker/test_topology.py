@@ -1,0 +1,35 @@
+"""What is declared on a broker."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.broker import topology
+from services.broker.ports import Route
+from services.market.symbol import Symbol
+
+
+@pytest.mark.parametrize(
+    ("route", "exchange", "key"),
+    [
+        (Route.TICK, "tickwire.ticks", "tick.BRK.B"),
+        (Route.LAST, "tickwire.ticks", "last.BRK.B"),
+        (Route.CONTROL, "tickwire.control", ""),
+    ],
+)
+def test_a_route_leads_to_its_exchange(route: Route, exchange: str, key: str) -> None:
+    """Ticks and repeats go through the topic exchange by their symbol, control messages through the fanout."""
+    assert (topology.exchange_of(route), topology.routing_key(route, "BRK.B")) == (exchange, key)
+
+
+@pytest.mark.parametrize("route", [Route.TICK, Route.LAST])
+def test_a_routing_key_names_its_symbol(route: Route) -> None:
+    """The symbol comes back out of the routing key, dots and all."""
+    assert topology.symbol_of(topology.routing_key(route, "BRK.B")) == Symbol("BRK.B")
+
+
+def test_every_queue_is_bounded_and_drops_its_oldest() -> None:
+    """A live queue holds 1,000 messages of at most 2 s, and every queue drops its oldest."""
+    assert topology.LIVE_ARGUMENTS == {"x-max-length": 1_000, "x-overflow": "drop-head", "x-message-ttl": 2_000}
+    assert topology.CONTROL_ARGUMENTS["x-overflow"] == "drop-head"
+    assert {"x-max-age", "x-max-length-bytes"} <= topology.LOG_ARGUMENTS.keys()
