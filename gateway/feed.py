@@ -270,7 +270,7 @@ class Feed:
             self._heard_at = now
             self._hub.heard(message, now)
         else:
-            self._hub.list(message, now)
+            self._hub.learn(message, now)
         self._settle()
 
     def on_malformed(self, error: MalformedMessage) -> None:

@@ -206,8 +206,7 @@ class Hub:
             line.waiting[request] = None
             if line.bound:
                 request.bound(symbol)
-            else:
-                self._tend(line, now)
+            self._tend(line, now)
 
     def _answer_ready(self, request: Request, now: float) -> None:
         """Answer what can be answered, or gather a little first."""
@@ -345,7 +344,7 @@ class Hub:
         for client in self.clients:
             client.outbox.say(status)
 
-    def list(self, part: DirectoryPart, now: float) -> None:
+    def learn(self, part: DirectoryPart, now: float) -> None:
         """Take a part of the directory; once it is whole, place what waited for it and say what changed."""
         before = {i.symbol: self.directory.get(i.symbol) for i in part.instruments}
         changed = self.directory.add(part)

@@ -137,6 +137,7 @@ class Recovery:
                 self._trouble(follower)
         else:
             self._advance(follower, now)
+        self._watch_mark(now)
 
     def leave(self, follower: Follower) -> None:
         """Forget *follower*; whatever was asked for it alone is not asked again."""
@@ -223,10 +224,7 @@ class Recovery:
         if mark.seq == 0 or (self.mark is not None and mark < self.mark):
             return
         self.mark = mark
-        newest = self.tape.newest
-        if self._mark_since is None and (newest is None or mark > newest) and self._owes(mark):
-            self._mark_since = now
-            self._mark_rebound = False
+        self._watch_mark(now)
 
     def answer(self, answer: Answer, now: float) -> None:
         """History's answer (rules 3, 5 and 6)."""
@@ -613,9 +611,14 @@ class Recovery:
             return True
         return any(f.mode is Mode.BEHIND and f.cursor == after and f.outbox.room for f in self._troubled)
 
-    def _owes(self, mark: Position) -> bool:
-        """Whether any follower's cursor is below *mark*."""
-        return any(f.cursor is not None and f.cursor < mark for f in self.followers)
+    def _watch_mark(self, now: float) -> None:
+        """Start the mark's grace where it is above newest and above any follower's cursor."""
+        mark, newest = self.mark, self.tape.newest
+        if mark is None or self._mark_since is not None or (newest is not None and newest >= mark):
+            return
+        if any(f.cursor is not None and f.cursor < mark for f in self.followers):
+            self._mark_since = now
+            self._mark_rebound = False
 
     def _trouble(self, follower: Follower) -> None:
         self._troubled[follower] = None

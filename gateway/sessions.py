@@ -36,7 +36,7 @@ class Refusal(NamedTuple):
 
 
 class Sessions:
-    """The open sessions.  *on_slow* and the like are the session's own; here is only what they share."""
+    """The open sessions, and what they share.  *later* and *soon* are the loop's `call_later` and `call_soon`."""
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ import structlog
 from aiohttp import WebSocketError, WSMessage, WSMsgType, web
 
 from gateway.admission.limits import TokenBucket
-from gateway.closing import GONE, NO_CODE, TOO_MANY_COMMANDS, Close, Side, by_code, label
+from gateway.closing import GONE, INTERNAL, NO_CODE, TOO_MANY_COMMANDS, Close, Side, by_code, label
 from gateway.commands import Auth, Command, List, Ping, Subscribe, Unsubscribe
 from gateway.frames import Error, Pong, Status
 from gateway.metrics import Counters, Handshake, Op
@@ -158,7 +158,7 @@ class Stream:
 
     async def _attend(self, request: web.Request, socket: web.WebSocketResponse) -> None:
         session, client = self._open(request)
-        close, side = GONE, Side.CLIENT
+        close, side = INTERNAL, Side.SERVER
         try:
             close, side = await self._converse(socket, session, client)
         except asyncio.CancelledError:
@@ -167,6 +167,8 @@ class Stream:
                 raise
             task.uncancel()
             close, side = session.closing, Side.SERVER
+        except Exception:  # noqa: BLE001 - a defect of ours ends one client, not the others
+            _log.exception("session.failed", session=session.id)
         finally:
             symbols = client.subscriptions
             session.follow(None)

@@ -1,0 +1,63 @@
+"""What the feed and the sessions know of themselves, as metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from gateway.feed import FeedStats
+from gateway.frames import Status
+from gateway.metrics import Reading
+from gateway.recovery import Tally
+
+K = TypeVar("K", bound=StrEnum)
+
+
+def feed_readings(stats: FeedStats, status: Mapping[str, Status]) -> Iterator[Reading]:
+    """Yield what metrics show of the feed."""
+    yield _gauge("feed_connected", "1 while connected to the broker.", stats.connected)
+    yield _gauge("feed_shards_live", "Shards whose heartbeats come.", sum(s.live for s in status.values()))
+    yield _gauge(
+        "feed_shards_stale", "Shards without a heartbeat for 3 s.", sum(not s.live for s in status.values())
+    )
+    if stats.heartbeat_age is not None:
+        yield _gauge("feed_age_seconds", "Time since the last heartbeat of any shard.", stats.heartbeat_age)
+    yield _gauge("subscriptions", "Symbols followed, summed over clients.", stats.followers)
+    yield _gauge("directory_symbols", "Symbols in the directory.", stats.symbols)
+    yield _gauge("feed_intents", "Requests to broker and history under way or waiting.", stats.intents)
+    yield Reading("symbol_lines", "Symbols by the state of their queue.", "gauge", "state", _reasons(stats.lines))
+    yield _counter("messages_received", "Messages with ticks that came from the broker.", stats.messages)
+    yield _counter("ticks_received", "Ticks that came from the broker.", stats.ticks)
+    yield _counter("messages_malformed", "Messages that no codec of ours wrote, skipped.", stats.malformed)
+    yield _counter("lines_ended", "Symbols whose flow the broker ended.", stats.unfollowed)
+    yield Reading("feed_lost", "Broker connections ended or not made.", "counter", "reason", _reasons(stats.lost))
+    yield from _tally(stats.tally)
+
+
+def _tally(tally: Tally) -> Iterator[Reading]:
+    yield _counter("ticks_repeated", "Live ticks that had come before, dropped.", tally.repeated)
+    yield _counter("ticks_fenced", "Live ticks of an earlier epoch, dropped.", tally.fenced)
+    yield _counter("feed_holes", "Times that a live tick was not the next one.", tally.holes)
+    yield _counter("history_questions", "Questions put to history.", tally.questions)
+    yield _counter("ticks_repaired", "Ticks that clients got from history.", tally.repaired)
+    yield _counter("snapshots", "Snapshots said.", tally.snapshots)
+    yield _counter("ticks_conflated", "Ticks that clients were told to be skipped.", tally.conflated)
+    yield _counter("epochs", "Changes of epoch said.", tally.epochs)
+    yield _counter("rebinds", "Symbols bound again because their queue was silent.", tally.rebinds)
+    yield Reading("gaps", "Gaps said, by reason.", "counter", "reason", _reasons(tally.gaps))
+    yield Reading(
+        "ticks_missing", "Ticks in gaps whose end is known.", "counter", "reason", _reasons(tally.missing)
+    )
+
+
+def _reasons(counts: Mapping[K, int]) -> Iterable[tuple[str, float]]:
+    return [(reason.value, count) for reason, count in counts.items()]
+
+
+def _gauge(name: str, meaning: str, value: float) -> Reading:
+    return Reading(name, meaning, "gauge", None, [("", value)])
+
+
+def _counter(name: str, meaning: str, value: float) -> Reading:
+    return Reading(name, meaning, "counter", None, [("", value)])

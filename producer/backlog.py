@@ -1,0 +1,168 @@
+"""What is made but not yet safe: on the wire without an answer, or waiting for its turn.  Pure.
+
+Four places, each bounded, in the order in which their content goes out:
+
+- *again*: was on the wire when the connection was lost; at most WIRE_TICKS parcels.
+- *queue*: waits in order; at most QUEUE_US between its ends and QUEUE_BYTES.
+- *newest*: beyond that, the newest tick of each symbol; the ticks that it replaces are lost, and history will say
+  so.  While anything is here everything new joins it, until the queue has drained: a symbol's order holds, and
+  a producer that is faster than its broker falls at most QUEUE_US behind, then catches up.
+- *wire*: handed to the sink, no answer yet; at most WIRE_TICKS parcels, and with control messages and repeats,
+  which are sent or left, never kept, WIRE messages.
+
+Each tick that was added ends as exactly one of confirmed, refused or lost.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from producer.grouping import Parcel
+from services.broker.ports import Outgoing
+from services.market.symbol import Symbol
+
+WIRE: Final = 5_000
+"""Most messages without an answer (DESIGN 6): 0.25 s of what a broker with a log on 2 cores confirms."""
+WIRE_TICKS: Final = 4_800
+"""Most of them that carry ticks; the others are left to heartbeats, directory and repeats."""
+QUEUE_US: Final = 10_000_000
+QUEUE_BYTES: Final = 64 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Counts:
+    """Ticks by what became of them, since the start."""
+
+    confirmed: int = 0
+    refused: int = 0
+    """The broker said no (nack): not in its log, so lost."""
+    lost: int = 0
+    """Replaced in *newest*, never sent."""
+    repeated: int = 0
+    """Sent once more after a lost connection; also counted under what became of them."""
+
+
+class Backlog:
+    """The parcels of one run and the answers to them.  Message numbers start at 1 with each connection."""
+
+    def __init__(
+        self,
+        wire: int = WIRE,
+        wire_ticks: int = WIRE_TICKS,
+        queue_us: int = QUEUE_US,
+        queue_bytes: int = QUEUE_BYTES,
+    ) -> None:
+        self._wire_limit, self._ticks_limit = wire, wire_ticks
+        self._queue_us, self._queue_bytes = queue_us, queue_bytes
+        self._again: deque[Parcel] = deque()
+        self._queue: deque[Parcel] = deque()
+        self._newest: dict[Symbol, Parcel] = {}
+        self._wire: dict[int, Parcel | None] = {}
+        self._on_wire = 0
+        self._answered = 0
+        self.number = 0
+        """Of the newest message handed over on this connection."""
+        self.bytes = 0
+        """Of the bodies in *queue*."""
+        self.counts = Counts()
+
+    # --------------------------------------------------------------------------------------------------- going in
+
+    def add(self, parcel: Parcel) -> None:
+        """Take a new parcel in, behind everything of its symbol."""
+        size = len(parcel.message.body)
+        if not self._newest and self._fits(parcel, size):
+            self._queue.append(parcel)
+            self.bytes += size
+            return
+        replaced = self._newest.pop(parcel.symbol, None)
+        self.counts.lost += parcel.length - 1 + (replaced.length if replaced else 0)
+        self._newest[parcel.symbol] = parcel.newest() if parcel.length > 1 else parcel
+
+    def _fits(self, parcel: Parcel, size: int) -> bool:
+        if not self._queue:
+            return True
+        return parcel.made - self._queue[0].made <= self._queue_us and self.bytes + size <= self._queue_bytes
+
+    # -------------------------------------------------------------------------------------------------- going out
+
+    def take(self) -> list[Parcel]:
+        """Return what may go on the wire now, in order; it counts as handed over."""
+        room = min(self._ticks_limit - self._on_wire, self._wire_limit - len(self._wire))
+        taken: list[Parcel] = []
+        while room > len(taken):
+            if self._again:
+                parcel = self._again.popleft()
+                self.counts.repeated += parcel.length
+            elif self._queue:
+                parcel = self._queue.popleft()
+                self.bytes -= len(parcel.message.body)
+            elif self._newest:
+                parcel = self._newest.pop(next(iter(self._newest)))
+            else:
+                break
+            taken.append(parcel)
+        for number, parcel in enumerate(taken, self.number + 1):
+            self._wire[number] = parcel
+        self.number += len(taken)
+        self._on_wire += len(taken)
+        return taken
+
+    def spare(self, messages: list[Outgoing]) -> list[Outgoing]:
+        """Return those of *messages*, none worth keeping, that may go now; they count as handed over."""
+        taken = messages[: self._wire_limit - len(self._wire)]
+        for number in range(self.number + 1, self.number + 1 + len(taken)):
+            self._wire[number] = None
+        self.number += len(taken)
+        return taken
+
+    # --------------------------------------------------------------------------------------------- what came back
+
+    def settle(self, number: int, *, multiple: bool, accepted: bool) -> None:
+        """Note the broker's answer for message *number*, or for all up to it.  Unknown numbers have no effect."""
+        if not multiple:
+            self._settle(number, accepted=accepted)
+            return
+        for each in range(self._answered + 1, min(number, self.number) + 1):
+            self._settle(each, accepted=accepted)
+        self._answered = max(self._answered, min(number, self.number))
+
+    def _settle(self, number: int, *, accepted: bool) -> None:
+        parcel = self._wire.pop(number, None)
+        if parcel is None:
+            return
+        self._on_wire -= 1
+        if accepted:
+            self.counts.confirmed += parcel.length
+        else:
+            self.counts.refused += parcel.length
+
+    def disconnect(self) -> None:
+        """The connection is gone: what had no answer goes out first on the next one, in its old order."""
+        self._again.extendleft(parcel for _, parcel in sorted(self._wire.items(), reverse=True) if parcel)
+        self._wire.clear()
+        self._on_wire = self._answered = self.number = 0
+
+    # -------------------------------------------------------------------------------------------------- how it is
+
+    @property
+    def unconfirmed(self) -> int:
+        """Messages on the wire without an answer."""
+        return len(self._wire)
+
+    @property
+    def waiting(self) -> int:
+        """Messages that wait to go on the wire."""
+        return len(self._again) + len(self._queue) + len(self._newest)
+
+    @property
+    def conflating(self) -> bool:
+        """Whether only the newest tick of each symbol is kept."""
+        return bool(self._newest)
+
+    @property
+    def empty(self) -> bool:
+        """Whether every tick that was added has found its end."""
+        return not self.waiting and not self._on_wire

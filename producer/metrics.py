@@ -1,0 +1,74 @@
+"""The producer's metrics.  The hot path counts in plain integers; they become metrics when somebody scrapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from producer.lags import EDGES
+from producer.maker import Maker
+from producer.publisher import Publisher
+
+PREFIX: Final = "tickwire_producer_"
+RESULTS: Final = ("confirmed", "refused", "lost", "skipped")
+"""What becomes of a tick: in the broker's log; not taken over by it; replaced in a full backlog; never made."""
+
+
+class ProducerMetrics(Collector):
+    """What `/metrics` says of one producer."""
+
+    def __init__(self, publisher: Publisher, maker: Maker) -> None:
+        self._publisher, self._maker = publisher, maker
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric as of now."""
+        yield self._ticks()
+        yield self._lag()
+        yield from self._counters()
+        yield from self._gauges()
+
+    def _ticks(self) -> Metric:
+        counts = self._publisher.backlog.counts
+        metric = CounterMetricFamily(f"{PREFIX}ticks", "Ticks by what became of them.", labels=["result"])
+        for result, ticks in zip(
+            RESULTS, (counts.confirmed, counts.refused, counts.lost, self._maker.skipped), strict=True
+        ):
+            metric.add_metric([result], ticks)
+        return metric
+
+    def _lag(self) -> Metric:
+        lags = self._maker.lags
+        labels = [*(str(edge) for edge in EDGES), "+Inf"]
+        buckets = [(label, float(count)) for label, count in zip(labels, lags.cumulative, strict=True)]
+        meaning = "Delay of a pass of the schedule behind its deadline."
+        return HistogramMetricFamily(
+            f"{PREFIX}schedule_lag_seconds", meaning, buckets=buckets, sum_value=lags.total
+        )
+
+    def _counters(self) -> Iterator[Metric]:
+        publisher = self._publisher
+        repeated = publisher.backlog.counts.repeated
+        for name, meaning, value in (
+            ("ticks_made", "Ticks made, whatever became of them.", publisher.made),
+            ("ticks_repeated", "Ticks sent once more after a lost connection.", repeated),
+            ("heartbeats", "Heartbeats sent.", publisher.heartbeats),
+            ("heartbeats_left", "Heartbeats that no connection could take.", publisher.heartbeats_left),
+            ("clock_steps", "Times that the wall clock was set by more than a second.", self._maker.clock_steps),
+        ):
+            yield CounterMetricFamily(PREFIX + name, meaning, value=value)
+
+    def _gauges(self) -> Iterator[Metric]:
+        publisher, backlog = self._publisher, self._publisher.backlog
+        for name, meaning, value in (
+            ("epoch", "Epoch of this run; 0 while the broker was not asked for the last one.", publisher.epoch),
+            ("connected", "1 while the connection that publishes stands.", publisher.connected),
+            ("blocked", "1 while the broker reads nothing for want of memory or disk.", publisher.blocked),
+            ("conflating", "1 while the backlog keeps only the newest tick of each symbol.", backlog.conflating),
+            ("unconfirmed", "Messages on the wire without the broker's answer.", backlog.unconfirmed),
+            ("backlog_messages", "Messages that wait to go on the wire.", backlog.waiting),
+            ("backlog_bytes", "Bytes of the queue behind the wire.", backlog.bytes),
+        ):
+            yield GaugeMetricFamily(PREFIX + name, meaning, value=float(value))

@@ -1,0 +1,187 @@
+"""Between the ticks that are made and the sink that takes them: the thin shell around backlog and marks.
+
+It publishes what the backlog lets through, tells the backlog what the broker answered, and says once a second
+what was published.  While there is no connection, or the broker is blocked, ticks pile up in the backlog only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import structlog
+
+from producer.backlog import Backlog
+from producer.grouping import Parcel, parcels
+from producer.marks import Marks
+from producer.sources.source import Burst
+from services.broker.ports import LostReason, Outgoing, Route, TickSink
+from services.errors import BrokerUnavailable
+from services.market.control import Control, Heartbeat, encode_control
+from services.market.directory import Instrument, split
+from services.runtime.clock import Clock
+
+DIRECTORY_EVERY: Final = 10
+"""Heartbeats from one telling of the directory to the next."""
+
+_log = structlog.get_logger("tickwire.producer")
+
+
+class Publisher:
+    """The `SinkListener` of one producer."""
+
+    def __init__(self, sink: TickSink, clock: Clock, shard: str, *, backlog: Backlog | None = None) -> None:
+        self._sink, self._clock, self._shard = sink, clock, shard
+        self.backlog = backlog or Backlog()
+        self.connected = False
+        self.blocked = False
+        self.epoch = 0
+        """Of this run; 0 before `begin`."""
+        self.made = 0
+        """Ticks that were offered."""
+        self.heartbeats = 0
+        self.heartbeats_left = 0
+        """Heartbeats that no connection, or a blocked or busy one, could take."""
+        self._marks = Marks(())
+        self._directory: list[Outgoing] = []
+        self._until_directory = 0
+        self._conflating = self._told_lost = False
+        self._settled = asyncio.Event()
+
+    # --------------------------------------------------------------------------------- what the composition calls
+
+    def begin(self, epoch: int, instruments: Sequence[Instrument]) -> None:
+        """From now on ticks belong to *epoch*, and the directory holds *instruments*; its version is the epoch."""
+        self.epoch = epoch
+        self._marks = Marks(instrument.symbol for instrument in instruments)
+        self._directory = [_control(part) for part in split(self._shard, epoch, instruments)]
+        self._tell_directory()
+
+    def offer(self, bursts: Iterable[Burst]) -> None:
+        """Publish *bursts*, now or when the broker takes them."""
+        published, made = self._clock.wall_us(), self._now()
+        for burst in bursts:
+            self.made += len(burst.ticks)
+            for parcel in parcels(burst, self.epoch, published, made):
+                self.backlog.add(parcel)
+        self._flush()
+
+    def beat(self) -> None:
+        """Send what is due once a second: heartbeat, directory, repeats of silent symbols' last ticks."""
+        if not self.epoch:
+            return
+        self._until_directory -= 1
+        if self._until_directory <= 0:
+            self._tell_directory()
+        self._tell_marks()
+        self._repeat()
+
+    def farewell(self) -> None:
+        """Tell all marks, so that whoever lacks a last tick asks for it after this process is gone."""
+        if self.epoch:
+            self._marks.connected()
+            self._tell_marks()
+
+    async def settled(self) -> None:
+        """Return once the broker has answered for everything."""
+        while self.backlog.unconfirmed or self.backlog.waiting:
+            self._settled.clear()
+            await self._settled.wait()
+
+    # ---------------------------------------------------------------------------------------- what the sink calls
+
+    def on_connected(self) -> None:
+        """See `SinkListener`.  First everything that had no answer, then what waits, then marks and directory."""
+        _log.info("producer.connected", unanswered_and_waiting=self.backlog.waiting)
+        self.connected, self.blocked, self._told_lost = True, False, False
+        self._marks.connected()
+        self._flush()
+        self._until_directory = 0
+        self.beat()
+
+    def on_lost(self, reason: LostReason) -> None:
+        """See `SinkListener`."""
+        self._lose()
+        if not self._told_lost:  # once per outage, not once per attempt
+            self._told_lost = True
+            _log.warning("producer.disconnected", reason=reason.value, unanswered_and_waiting=self.backlog.waiting)
+
+    def on_settled(self, number: int, *, multiple: bool, accepted: bool) -> None:
+        """See `SinkListener`."""
+        self.backlog.settle(number, multiple=multiple, accepted=accepted)
+        self._flush()
+        if not self.backlog.unconfirmed:
+            self._settled.set()
+
+    def on_blocked(self, *, blocked: bool) -> None:
+        """See `SinkListener`."""
+        _log.warning("producer.blocked" if blocked else "producer.unblocked", waiting=self.backlog.waiting)
+        self.blocked = blocked
+        self._flush()
+
+    # ----------------------------------------------------------------------------------------------------- inside
+
+    @property
+    def _open(self) -> bool:
+        return self.connected and not self.blocked
+
+    def _flush(self) -> None:
+        backlog = self.backlog
+        if self._open and backlog.waiting:
+            taken = backlog.take()
+            if taken and self._write([parcel.message for parcel in taken]):
+                self._marks.note(taken, self._now())
+        if backlog.conflating != self._conflating:
+            self._conflating = backlog.conflating
+            _log.warning(
+                "producer.conflating" if self._conflating else "producer.complete", lost=backlog.counts.lost
+            )
+
+    def _tell_directory(self) -> None:
+        if len(self._spare(self._directory)) == len(self._directory):
+            self._until_directory = DIRECTORY_EVERY
+
+    def _tell_marks(self) -> None:
+        marks, full = self._marks.beat(self._now())
+        heartbeat = Heartbeat(
+            shard=self._shard,
+            epoch=self.epoch,
+            time=self._clock.wall_us(),
+            directory_version=self.epoch,
+            marks=marks,
+            full=full,
+        )
+        if self._spare([_control(heartbeat)]):
+            self.heartbeats += 1
+        else:
+            self.heartbeats_left += 1
+
+    def _repeat(self) -> None:
+        silent: list[Parcel] = self._marks.repeats(self._now())
+        sent = self._spare([parcel.message for parcel in silent])
+        self._marks.repeated(silent[: len(sent)], self._now())
+
+    def _spare(self, messages: list[Outgoing]) -> list[Outgoing]:
+        """Send those of *messages* that the wire has room for, and return them; nothing is kept for later."""
+        taken = self.backlog.spare(messages) if self._open else []
+        return taken if taken and self._write(taken) else []
+
+    def _write(self, messages: list[Outgoing]) -> bool:
+        try:
+            self._sink.publish(messages)
+        except BrokerUnavailable:  # the sink knows before it could tell: `on_lost` follows, and says why
+            self._lose()
+            return False
+        return True
+
+    def _lose(self) -> None:
+        self.connected = self.blocked = False
+        self.backlog.disconnect()
+
+    def _now(self) -> int:
+        return int(self._clock.monotonic() * 1e6)
+
+
+def _control(message: Control) -> Outgoing:
+    return Outgoing(Route.CONTROL, "", None, encode_control(message))

@@ -1,0 +1,36 @@
+"""One stack for all e2e tests, and its measurements at the end of the report."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.stack import Stack
+
+_NOTES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
+    """Return the running stack; without an engine this is an error, never a skip."""
+    stack = Stack()
+    pytestconfig.stash[_NOTES] = stack.notes
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.down()
+
+
+@pytest.fixture(scope="session")
+def context(stack: Stack) -> ssl.SSLContext:
+    """Return a context that trusts the stack's authority alone."""
+    return stack.authority()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what the run measured."""
+    for note in config.stash.get(_NOTES, []):
+        terminalreporter.write_line(f"compose: {note}")

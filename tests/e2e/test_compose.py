@@ -1,0 +1,193 @@
+"""The stack of docker-compose.yml, as a stranger meets it: over wss://localhost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import re
+import ssl
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final
+
+import aiohttp
+import pytest
+
+from tests.checker import Checker
+from tests.e2e.stack import GATEWAYS, ROOT, Stack
+from tests.e2e.visitor import Visitor, visitors
+from tests.eventually import eventually
+
+pytestmark = pytest.mark.timeout(1500)  # the first test's time holds the build of the image
+
+SYMBOLS: Final = ("AAPL", "MSFT", "NVDA", "AMZN", "JPM")
+VISITORS: Final = 4
+ENOUGH: Final = 50
+"""Ticks that each visitor waits for."""
+SOON: Final = 30.0
+"""Seconds: several scrapes, health checks and retries."""
+_SHOWN: Final = {"15672/tcp", "9090/tcp", "3000/tcp"}
+"""Ports of the services that people administer; they stay on the loopback interface."""
+
+
+async def test_ticks_of_both_gateways(stack: Stack, context: ssl.SSLContext) -> None:
+    """Clients of wss://localhost are spread over both gateways and each gets ticks without an unexplained hole."""
+    async with visitors(VISITORS, SYMBOLS, url=stack.url, context=context) as guests:
+        await eventually(lambda: all(guest.checker.ticks >= ENOUGH for guest in guests), deadline=SOON)
+        for guest in guests:
+            assert guest.checker.subscribed == set(SYMBOLS)
+            assert guest.connections == 1
+        sent = await _until(
+            lambda: stack.values("tickwire_ticks_sent_total"),
+            lambda value: len(value) == 2 and min(value.values()) > 0,
+        )
+    assert set(sent) == {f"{gateway}:9100" for gateway in GATEWAYS}
+
+
+async def test_certificate_is_not_trusted_by_others(stack: Stack) -> None:
+    """A client that does not know the local authority is not let in by mistake."""
+    async with aiohttp.ClientSession() as http:
+        with pytest.raises(aiohttp.ClientConnectorCertificateError):
+            await http.ws_connect(stack.url)
+
+
+async def test_prometheus_sees_every_target(stack: Stack) -> None:
+    """Prometheus scrapes the producer, the broker and each gateway as targets of their own, and all are up."""
+    wanted = {"producer:9101", "rabbitmq:15692", *(f"{gateway}:9100" for gateway in GATEWAYS)}
+
+    def health() -> dict[str, str]:
+        targets = stack.prometheus("targets", state="active")["activeTargets"]
+        return {target["labels"]["instance"]: target["health"] for target in targets}
+
+    assert await _until(health, lambda value: set(value.values()) == {"up"}) == dict.fromkeys(wanted, "up")
+
+
+async def test_dashboards_show_something(stack: Stack, context: ssl.SSLContext) -> None:
+    """Every query of every dashboard brings numbers from the running Prometheus."""
+    queries = dict(_queries())
+    assert queries
+    async with visitors(VISITORS, SYMBOLS, url=stack.url, context=context):
+        for panel, query in queries.items():
+            await _until(partial(stack.values, query), _is_shown, what=f"{panel}: {query}")
+
+
+async def test_killed_gateway(stack: Stack, context: ssl.SSLContext) -> None:
+    """Clients of a gateway that is killed go on at the other, and every hole between is explained."""
+    async with visitors(VISITORS, SYMBOLS, url=stack.url, context=context) as guests:
+        await eventually(lambda: all(guest.checker.ticks >= ENOUGH for guest in guests), deadline=SOON)
+        before = [guest.checker.ticks for guest in guests]
+        await asyncio.to_thread(stack.compose, "kill", GATEWAYS[0])
+        await eventually(lambda: sum(guest.connections for guest in guests) > VISITORS, deadline=SOON)
+        await eventually(lambda: _went_on(guests, before), deadline=SOON)
+        assert any(guest.connections == 1 for guest in guests), "the other gateway's clients noticed it"
+        await asyncio.to_thread(stack.wait_healthy, GATEWAYS[0])
+
+
+async def test_stopped_gateway(stack: Stack, context: ssl.SSLContext) -> None:
+    """A gateway that is told to stop sends its clients away, ends with exit code 0 and can be started again."""
+    async with visitors(VISITORS, SYMBOLS, url=stack.url, context=context) as guests:
+        await eventually(lambda: all(guest.checker.ticks >= ENOUGH for guest in guests), deadline=SOON)
+        before = [guest.checker.ticks for guest in guests]
+        await asyncio.to_thread(stack.compose, "stop", GATEWAYS[1])
+        state = stack.containers()[GATEWAYS[1]]["State"]
+        assert (state["Status"], state["ExitCode"]) == ("exited", 0)
+        await eventually(lambda: _went_on(guests, before), deadline=SOON)
+        await asyncio.to_thread(stack.wait_healthy, GATEWAYS[1])
+
+
+async def test_broker_restart(stack: Stack, context: ssl.SSLContext) -> None:
+    """Clients stay connected while the broker restarts, and go on when it is back."""
+    async with visitors(VISITORS, SYMBOLS, url=stack.url, context=context) as guests:
+        await eventually(lambda: all(guest.checker.ticks >= ENOUGH for guest in guests), deadline=SOON)
+        await asyncio.to_thread(stack.compose, "restart", "rabbitmq")
+        before = [guest.checker.ticks for guest in guests]
+        await eventually(lambda: _went_on(guests, before), deadline=2 * SOON)
+        assert [guest.connections for guest in guests] == [1] * VISITORS
+    await asyncio.to_thread(stack.wait_healthy, "rabbitmq", "producer", *GATEWAYS)
+
+
+async def test_last_tick_arrives(stack: Stack, context: ssl.SSLContext) -> None:
+    """When the producer has ended, the clients of both gateways stand at one and the same last position."""
+    async with visitors(VISITORS, SYMBOLS, url=stack.url, context=context) as guests:
+        await eventually(lambda: all(guest.checker.ticks >= ENOUGH for guest in guests), deadline=SOON)
+        await asyncio.to_thread(stack.compose, "stop", "producer")
+        assert stack.containers()["producer"]["State"]["ExitCode"] == 0
+        await eventually(lambda: _agree([guest.checker for guest in guests]), deadline=8.0)
+    await asyncio.to_thread(stack.wait_healthy, "producer")
+
+
+async def test_containers_are_hardened(stack: Stack) -> None:
+    """No container runs as root, writes to its own file system, keeps a capability or shows a port to others."""
+    for service, container in stack.containers().items():
+        host = container["HostConfig"]
+        assert container["Config"]["User"] not in ("", "root", "0"), service
+        assert host["ReadonlyRootfs"], service
+        assert host["CapDrop"] == ["ALL"], service
+        assert "no-new-privileges:true" in host["SecurityOpt"], service
+        shown = {port: bindings for port, bindings in (host["PortBindings"] or {}).items() if port in _SHOWN}
+        assert {binding["HostIp"] for bindings in shown.values() for binding in bindings} <= {"127.0.0.1"}, service
+
+
+async def test_passwords_stay_where_they_belong(stack: Stack) -> None:
+    """There is no user guest, and no password shows in a container's configuration or in a log line."""
+    users = stack.compose("exec", "-T", "rabbitmq", "rabbitmqctl", "--quiet", "list_users")
+    assert {line.split()[0] for line in users.splitlines()[1:]} == {"producer", "gateway", "operator"}
+    shown = json.dumps(stack.containers()) + stack.logs()
+    for password in _passwords(stack):
+        assert password not in shown
+
+
+async def test_gateway_may_not_publish(stack: Stack) -> None:
+    """The broker's users have the rights that they need and no others: a gateway can only listen."""
+    printed = stack.compose(
+        "exec", "-T", "rabbitmq", "rabbitmqctl", "--quiet", "list_permissions", "--formatter=json"
+    )
+    rights = {entry["user"]: entry for entry in json.loads(printed)}
+    for exchange in ("tickwire.ticks", "tickwire.control", "amq.topic", ""):
+        assert re.search(rights["gateway"]["write"], exchange) is None
+    assert re.search(rights["producer"]["write"], "tickwire.ticks")
+
+
+def _went_on(guests: list[Visitor], before: list[int]) -> bool:
+    return all(
+        guest.connected and guest.checker.ticks >= ticks + ENOUGH
+        for guest, ticks in zip(guests, before, strict=True)
+    )
+
+
+def _agree(checkers: list[Checker]) -> bool:
+    return all(len({checker.cursor(symbol) for checker in checkers}) == 1 for symbol in SYMBOLS)
+
+
+def _passwords(stack: Stack) -> list[str]:
+    logins = stack.compose("run", "--rm", "-T", "credentials", "show")
+    found = [line.rsplit(maxsplit=1)[1] for line in logins.splitlines()]
+    for service in ("producer", GATEWAYS[0]):
+        line = stack.compose("exec", "-T", service, "cat", "/run/credentials/env")
+        found.append(line.split("@")[0].rsplit(":", 1)[1])
+    assert all(len(password) > 20 for password in found)
+    assert len(set(found)) == 4
+    return found
+
+
+def _queries() -> Iterator[tuple[str, str]]:
+    for file in sorted((ROOT / "deploy/grafana/dashboards").glob("*.json")):
+        for panel in json.loads(file.read_text())["panels"]:
+            for number, target in enumerate(panel.get("targets", ())):
+                expression = target["expr"].replace("$__rate_interval", "1m")
+                yield f"{file.name}, {panel['title']}, {number}", expression
+
+
+def _is_shown(values: dict[str, float]) -> bool:
+    return bool(values) and not any(map(math.isnan, values.values()))
+
+
+async def _until(ask: Callable[[], Any], good: Callable[[Any], bool], *, what: str = "") -> Any:
+    """Return the first good answer, asked for every 0.5 s in a thread; fail with the last one after `SOON`."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + SOON
+    while not good(answer := await asyncio.to_thread(ask)):
+        assert loop.time() < end, f"{what}: still {answer}"
+        await asyncio.sleep(0.5)
+    return answer

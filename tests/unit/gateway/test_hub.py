@@ -1,0 +1,501 @@
+"""The hub, with a manual clock and a broker that answers when the test says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from gateway.client import Client
+from gateway.commands import EVERYTHING, List, Subscribe, Unsubscribe
+from gateway.frames import (
+    Accepted,
+    Error,
+    Following,
+    Frame,
+    Gap,
+    GapReason,
+    Missing,
+    NoSnapshot,
+    Rejection,
+    Session,
+    Snapshot,
+    Status,
+    Subscribed,
+    Subscription,
+    Subscriptions,
+    Unsubscribed,
+)
+from gateway.hub import STALE, Close, Hub, Open, Probe
+from gateway.line import IDLE_GRACE, RETAIN, RETRY, Stage
+from gateway.outbox import Outbox
+from gateway.request import GATHER, PATIENCE
+from services.market.control import Heartbeat
+from services.market.directory import Instrument, SessionState, split
+from services.market.position import Position
+from services.market.symbol import Symbol
+from services.market.wire import TickMessage
+
+A, B, C = Symbol("AAPL"), Symbol("BRK.B"), Symbol("CAT")
+
+
+def instrument(symbol: Symbol, session: SessionState = SessionState.OPEN) -> Instrument:
+    """What the directory says of *symbol*."""
+    return Instrument(symbol, f"{symbol} Inc.", "XNAS", "USD", 2, 1, 10_000, session, 1)
+
+
+def tick(symbol: Symbol, seq: int) -> bytes:
+    """A tick that carries nothing but its name and number."""
+    return f"{symbol}.{seq}}}".encode()
+
+
+class Floor:
+    """A hub with one client, and its intents."""
+
+    def __init__(self, *, known: Iterable[Symbol] = (A, B, C), connected: bool = True) -> None:
+        self.now = 50.0
+        self.hub = Hub(history=False)
+        self.client, self.outbox = self.newcomer()
+        if connected:
+            self.hub.connect(self.now)
+        if known:
+            self.learn(*map(instrument, known))
+
+    def newcomer(self, max_symbols: int = 1000) -> tuple[Client, Outbox]:
+        """Another client."""
+        outbox = Outbox(lambda: None)
+        return self.hub.join(outbox, max_symbols=max_symbols), outbox
+
+    def learn(self, *instruments: Instrument, version: int = 1) -> None:
+        """A whole directory comes."""
+        for part in split("main", version, instruments):
+            self.hub.learn(part, self.now)
+
+    def subscribe(self, *symbols: Symbol, command_id: int = 1, **options: object) -> None:
+        """The client subscribes."""
+        command = Subscribe(command_id, symbols, **options)  # type: ignore[arg-type]
+        self.hub.subscribe(self.client, command, self.now)
+
+    def unsubscribe(self, *symbols: Symbol, command_id: int = 2) -> None:
+        """The client unsubscribes."""
+        self.hub.unsubscribe(self.client, Unsubscribe(command_id, symbols), self.now)
+
+    def open(self) -> list[Symbol]:
+        """The broker binds whatever it is asked for; return what that was."""
+        intents = [intent for intent in self.hub.intents() if isinstance(intent, Open)]
+        for intent in intents:
+            self.hub.opened(intent, self.now)
+        return [intent.symbol for intent in intents]
+
+    def live(self, symbol: Symbol, first: int, count: int = 1) -> None:
+        """A live message comes."""
+        lines = tuple(tick(symbol, seq) for seq in range(first, first + count))
+        self.hub.accept([TickMessage(symbol, 1, first, 1, 1, lines)], self.now)
+
+    def beat(self, marks: dict[Symbol, int] | None = None) -> None:
+        """The shard's heartbeat comes."""
+        self.hub.heard(Heartbeat("main", 1, 777, 1, marks or {}, full=False), self.now)
+
+    def later(self, seconds: float) -> None:
+        """Time passes; every deadline is looked after when it is due."""
+        end = self.now + seconds
+        while (at := self.hub.next_due) is not None and at <= end:
+            self.now = max(self.now, at)
+            self.hub.due(self.now)
+        self.now = end
+
+    def said(self) -> list[bytes | Frame]:
+        """What the client was told since the last call."""
+        return self.outbox.take()
+
+    def stage(self, symbol: Symbol) -> Stage | None:
+        """Where a symbol's line stands; None: there is none."""
+        line = self.hub.lines.get(symbol)
+        return line.stage if line else None
+
+
+def nowhere(max_rate: float | None = None) -> Accepted:
+    """A subscription whose cursor is null."""
+    return Accepted(None, max_rate)
+
+
+def test_subscribed_follows_the_binding() -> None:
+    """`subscribed` is said only once the broker has bound the symbol, and before anything of it."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.live(A, 1)
+    assert floor.said() == []
+    assert floor.open() == [A]
+
+    assert floor.said() == [Subscribed(1, {A: nowhere()}, {}, 0), Snapshot(A, 1, tick(A, 1))]
+    floor.live(A, 2)
+    assert floor.said() == [tick(A, 2)]
+
+
+def test_unknown_symbol_is_rejected_by_name() -> None:
+    """A symbol that the directory lacks is rejected, the others go on, and the broker is not asked for it."""
+    floor = Floor()
+    floor.subscribe(Symbol("ZZZZ"), A)
+    assert floor.open() == [A]
+    said = floor.said()
+
+    assert said[0] == Subscribed(1, {A: nowhere()}, {Symbol("ZZZZ"): Rejection.UNKNOWN_SYMBOL}, 0)
+    assert Symbol("ZZZZ") not in floor.hub.lines
+
+
+def test_before_the_directory_subscriptions_wait() -> None:
+    """Without a directory a subscription waits, and is placed when one arrives."""
+    floor = Floor(known=())
+    floor.subscribe(A)
+    assert floor.open() == []
+    floor.learn(instrument(A))
+
+    assert floor.open() == [A]
+    assert isinstance(floor.said()[0], Subscribed)
+
+
+def test_without_any_directory_the_feed_is_unavailable() -> None:
+    """Without a directory nobody knows the symbol: after 10 s it is `feed_unavailable`, never unknown."""
+    floor = Floor(known=())
+    floor.subscribe(A)
+    floor.later(PATIENCE)
+
+    assert floor.said() == [Subscribed(1, {}, {A: Rejection.FEED_UNAVAILABLE}, 0)]
+
+
+def test_unbound_symbol_is_rejected_after_ten_seconds() -> None:
+    """A symbol that the broker does not bind within 10 s is rejected, and nobody waits for it any more."""
+    floor = Floor(connected=False)
+    floor.subscribe(A)
+    floor.later(PATIENCE - 0.1)
+    assert floor.said() == []
+    floor.later(0.2)
+
+    assert floor.said() == [Subscribed(1, {}, {A: Rejection.FEED_UNAVAILABLE}, 0)]
+    assert not floor.hub.lines[A].wanted
+
+
+def test_long_lists_are_answered_in_parts() -> None:
+    """A long list is answered in frames of at most 200 symbols, each saying how many are left."""
+    names = tuple(Symbol(f"S{n}") for n in range(450))
+    floor = Floor(known=names)
+    floor.subscribe(*names)
+    floor.open()
+    parts = [frame for frame in floor.said() if isinstance(frame, Subscribed)]
+
+    assert [len(part.symbols) for part in parts] == [200, 200, 50]
+    assert [part.pending for part in parts] == [250, 50, 0]
+
+
+def test_slow_bindings_are_gathered() -> None:
+    """What is bound while others are still awaited is answered after 50 ms, in one frame."""
+    floor = Floor()
+    floor.subscribe(A, B, C)
+    opens = [intent for intent in floor.hub.intents() if isinstance(intent, Open)]
+    floor.hub.opened(opens[0], floor.now)
+    floor.later(GATHER / 2)
+    floor.hub.opened(opens[1], floor.now)
+    assert floor.said() == []
+    floor.later(GATHER)
+    assert floor.said()[0] == Subscribed(1, {A: nowhere(), B: nowhere()}, {}, 1)
+    floor.hub.opened(opens[2], floor.now)
+
+    assert floor.said()[0] == Subscribed(1, {C: nowhere()}, {}, 0)
+
+
+def test_subscribing_again_changes_only_the_rate() -> None:
+    """A second `subscribe` keeps the cursor, ignores resume and sets the rate."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.open()
+    floor.live(A, 1)
+    floor.said()
+    floor.subscribe(A, command_id=5, max_rate=2.0, resume={A: Position(9, 9)})
+
+    assert floor.said() == [Subscribed(5, {A: Accepted(Position(1, 1), 2.0)}, {}, 0)]
+    assert floor.hub.intents() == []
+
+
+def test_commands_on_one_symbol_take_effect_in_order() -> None:
+    """Two subscribes that wait for one binding are answered in their order, and the second's rate holds."""
+    floor = Floor()
+    floor.subscribe(A, B, command_id=1)
+    floor.subscribe(A, command_id=2, max_rate=2.0)
+    opens = [intent for intent in floor.hub.intents() if isinstance(intent, Open)]
+    floor.hub.opened(opens[0], floor.now)
+    answers = [frame for frame in floor.said() if isinstance(frame, Subscribed)]
+
+    assert [(frame.id, list(frame.symbols)) for frame in answers] == [(1, [A]), (2, [A])]
+    assert floor.client.followers[A].max_rate == 2.0
+
+
+def test_unsubscribing_cancels_what_is_pending() -> None:
+    """`unsubscribe` of a pending symbol answers both commands, and nothing of it follows."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.unsubscribe(A)
+    assert floor.said() == [
+        Subscribed(1, {}, {A: Rejection.CANCELLED}, 0),
+        Unsubscribed(2, (A,), None),
+    ]
+    floor.open()
+    floor.live(A, 1)
+
+    assert floor.said() == []
+
+
+def test_nothing_follows_unsubscribed() -> None:
+    """After `unsubscribed` no tick of the symbol is said."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.open()
+    floor.live(A, 1)
+    floor.said()
+    floor.unsubscribe(A)
+    floor.live(A, 2)
+
+    assert floor.said() == [Unsubscribed(2, (A,), None)]
+
+
+def test_too_many_symbols_change_nothing() -> None:
+    """A command beyond the limit is refused whole; what is followed goes on."""
+    floor = Floor()
+    floor.client, floor.outbox = floor.newcomer(max_symbols=2)
+    floor.subscribe(A)
+    floor.open()
+    floor.subscribe(B, C, command_id=7)
+    said = floor.said()
+
+    assert isinstance(said[-1], Error)
+    assert (said[-1].id, said[-1].code) == (7, "too_many_symbols")
+    assert list(floor.client.followers) == [A]
+
+
+def test_everything_follows_what_joins() -> None:
+    """`*` follows the whole directory, and what joins it later."""
+    floor = Floor(known=(A, B))
+    floor.subscribe(EVERYTHING)
+    assert floor.open() == [A, B]
+    floor.said()
+    floor.learn(*map(instrument, (A, B, C)), version=2)
+    assert floor.open() == [C]
+
+    assert Subscribed(1, {C: nowhere()}, {}, 0) in floor.said()
+    floor.unsubscribe(EVERYTHING)
+    assert not floor.client.followers
+
+
+def test_delisted_symbol_is_unsubscribed() -> None:
+    """A symbol that leaves the directory is unsubscribed by the gateway, with a reason."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.open()
+    floor.said()
+    floor.learn(instrument(B), version=2)
+
+    assert floor.said() == [Unsubscribed(None, (A,), "delisted")]
+
+
+def test_session_change_is_told() -> None:
+    """A change of a symbol's trading session reaches its followers and nobody else."""
+    floor = Floor(known=(A, B))
+    floor.subscribe(A)
+    floor.open()
+    floor.said()
+    halted = instrument(A, SessionState.HALTED), instrument(B, SessionState.HALTED)
+    floor.learn(*halted, version=2)
+
+    assert floor.said() == [Session(A, SessionState.HALTED, None, 1)]
+
+
+def test_list_names_the_subscriptions() -> None:
+    """`list` states cursor, rate and state of each subscription."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.subscribe(B, command_id=2, max_rate=5.0)
+    floor.open()
+    floor.live(A, 1, 3)
+    floor.said()
+    floor.hub.enumerate(floor.client, List(9))
+
+    (answer,) = floor.said()
+    assert answer == Subscriptions(
+        9,
+        {
+            A: Subscription(Position(1, 3), None, Following.LIVE),
+            B: Subscription(None, 5.0, Following.CONFLATING),
+        },
+    )
+
+
+def test_idle_line_closes_after_its_grace() -> None:
+    """The last follower's leave closes the line only after 30 s, and the tape is kept for 60 s more."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.open()
+    floor.unsubscribe(A)
+    floor.later(IDLE_GRACE - 0.1)
+    assert (floor.stage(A), floor.hub.intents()) == (Stage.IDLE, [])
+    floor.later(0.2)
+    (intent,) = floor.hub.intents()
+    assert isinstance(intent, Close)
+    floor.hub.closed(intent, floor.now)
+    floor.later(RETAIN - 0.1)
+    assert floor.stage(A) is Stage.CLOSED
+    floor.later(0.2)
+
+    assert floor.stage(A) is None
+
+
+def test_return_within_the_grace_asks_the_broker_nothing() -> None:
+    """A follower that comes back to an idle line is served at once."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.open()
+    floor.live(A, 1)
+    floor.unsubscribe(A)
+    floor.later(IDLE_GRACE / 2)
+    floor.said()
+    floor.subscribe(A, command_id=3)
+
+    assert floor.said() == [Subscribed(3, {A: nowhere()}, {}, 0), Snapshot(A, 1, tick(A, 1))]
+    floor.later(IDLE_GRACE)
+    assert floor.stage(A) is Stage.OPEN
+
+
+def test_follower_in_closing_waits_for_a_fresh_opening() -> None:
+    """Transitions never overlap: who comes while the line closes is served by a new opening."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.open()
+    floor.unsubscribe(A)
+    floor.later(IDLE_GRACE + 0.1)
+    (closing,) = floor.hub.intents()
+    floor.subscribe(A, command_id=3)
+    assert floor.hub.intents() == []
+    assert isinstance(closing, Close)
+    floor.hub.closed(closing, floor.now)
+
+    assert floor.open() == [A]
+
+
+def test_lost_connection_keeps_clients_and_opens_again() -> None:
+    """After a lost connection every wanted line opens anew; an answer of the old connection counts nothing."""
+    floor = Floor()
+    floor.subscribe(A, B)
+    opens = [intent for intent in floor.hub.intents() if isinstance(intent, Open)]
+    floor.hub.opened(opens[0], floor.now)
+    floor.hub.disconnect(floor.now)
+    floor.hub.opened(opens[1], floor.now)
+    assert floor.stage(B) is Stage.CLOSED
+    floor.hub.connect(floor.now)
+
+    assert sorted(floor.open()) == [A, B]
+
+
+def test_refused_opening_is_tried_again() -> None:
+    """A line that the broker refuses is asked for again after half a second."""
+    floor = Floor()
+    floor.subscribe(A)
+    (intent,) = floor.hub.intents()
+    assert isinstance(intent, Open)
+    floor.hub.refused(intent, floor.now)
+    floor.later(RETRY - 0.1)
+    assert floor.open() == []
+    floor.later(0.2)
+
+    assert floor.open() == [A]
+
+
+def test_flow_that_the_broker_ended_opens_again() -> None:
+    """A symbol whose queue was deleted is opened again at once; others are not touched."""
+    floor = Floor()
+    floor.subscribe(A, B)
+    floor.open()
+    floor.hub.unfollowed(A, floor.now)
+
+    assert floor.open() == [A]
+    assert floor.stage(B) is Stage.OPEN
+
+
+def test_feed_goes_stale_and_live_again() -> None:
+    """Three seconds without a heartbeat make a shard stale, once; the next one makes it live."""
+    floor = Floor()
+    floor.beat()
+    assert floor.said() == [Status(live=True, since=777, shard="main")]
+    for _ in range(5):
+        floor.later(1.0)
+        floor.beat()
+    assert floor.said() == []
+    floor.later(STALE + 0.1)
+    assert floor.said() == [Status(live=False, since=777, shard="main")]
+    assert floor.hub.intents() == [Probe("main")]
+    floor.later(60.0)
+    assert floor.said() == []
+    floor.beat()
+
+    assert floor.said() == [Status(live=True, since=777, shard="main")]
+
+
+def test_marks_are_remembered_for_those_who_come() -> None:
+    """A mark that came before anybody followed still reveals what is missing."""
+    floor = Floor()
+    floor.beat({A: 4})
+    floor.said()
+    floor.subscribe(A, resume={A: Position(1, 2)})
+    floor.open()
+    floor.said()
+    floor.later(1.0)
+
+    assert floor.said() == [Gap(A, 1, 3, 4, GapReason.UNAVAILABLE)]
+
+
+def test_symbol_that_never_traded() -> None:
+    """A symbol of which a full heartbeat knows no tick is said to have never traded."""
+    floor = Floor()
+    floor.beat({A: 0})
+    floor.said()
+    floor.subscribe(A)
+    floor.open()
+
+    assert floor.said()[1:] == [Missing(A, NoSnapshot.NEVER_TRADED)]
+
+
+def test_leaving_client_leaves_nothing_behind() -> None:
+    """A client that goes takes its followers and requests with it."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.open()
+    floor.subscribe(B, command_id=2)
+    floor.hub.leave(floor.client, floor.now)
+
+    assert not floor.hub.clients
+    assert not any(line.wanted for line in floor.hub.lines.values())
+    floor.later(IDLE_GRACE + RETAIN + PATIENCE)
+    for _ in range(2):  # one line was open, the other was still being opened
+        for intent in floor.hub.intents():
+            if isinstance(intent, Open):
+                floor.hub.opened(intent, floor.now)
+            elif isinstance(intent, Close):
+                floor.hub.closed(intent, floor.now)
+        floor.later(IDLE_GRACE + RETAIN)
+    for intent in floor.hub.intents():
+        assert isinstance(intent, Close)
+        floor.hub.closed(intent, floor.now)
+    floor.later(RETAIN + 0.1)
+    assert floor.hub.lines == {}
+
+
+@pytest.mark.parametrize("order", [(A, B), (B, A)])
+def test_ticks_of_several_symbols_share_a_pass(order: tuple[Symbol, Symbol]) -> None:
+    """Messages of one pass reach an outbox in their order."""
+    floor = Floor()
+    floor.subscribe(A, B)
+    floor.open()
+    for symbol in (A, B):
+        floor.live(symbol, 1)
+    floor.said()
+    messages = [TickMessage(s, 1, 2, 1, 1, (tick(s, 2),)) for s in order]
+    floor.hub.accept(messages, floor.now)
+
+    assert floor.said() == [tick(s, 2) for s in order]

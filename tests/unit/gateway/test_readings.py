@@ -1,0 +1,64 @@
+"""What the feed knows of itself, as metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from gateway.feed import FeedStats
+from gateway.frames import GapReason, Status
+from gateway.line import Stage
+from gateway.metrics import Counters, GatewayCollector
+from gateway.readings import feed_readings
+from gateway.recovery import Tally
+from services.broker.ports import LostReason
+
+STATS = FeedStats(
+    connected=True,
+    lost=dict.fromkeys(LostReason, 0),
+    messages=5,
+    ticks=50,
+    malformed=1,
+    unfollowed=2,
+    clients=3,
+    followers=30,
+    lines=dict.fromkeys(Stage, 4),
+    symbols=100,
+    heartbeat_age=0.25,
+    intents=6,
+    tally=Tally(repeated=7, conflated=8, gaps=dict.fromkeys(GapReason, 9)),
+)
+
+
+def exposed(stats: FeedStats, **status: Status) -> list[str]:
+    """Return the exposition's lines."""
+    registry = CollectorRegistry()
+    GatewayCollector(Counters(), lambda: feed_readings(stats, status)).register(registry)
+    return generate_latest(registry).decode().splitlines()
+
+
+def test_everything_is_shown() -> None:
+    """Gauges, counters and label sets of the feed all appear."""
+    lines = exposed(STATS, us=Status(live=True, since=1, shard="us"), eu=Status(live=False, since=1, shard="eu"))
+    for line in (
+        "tickwire_feed_connected 1.0",
+        "tickwire_feed_shards_live 1.0",
+        "tickwire_feed_shards_stale 1.0",
+        "tickwire_feed_age_seconds 0.25",
+        "tickwire_subscriptions 30.0",
+        "tickwire_directory_symbols 100.0",
+        "tickwire_ticks_received_total 50.0",
+        "tickwire_messages_malformed_total 1.0",
+        "tickwire_ticks_repeated_total 7.0",
+        "tickwire_ticks_conflated_total 8.0",
+        'tickwire_gaps_total{reason="unavailable"} 9.0',
+        *(f'tickwire_symbol_lines{{state="{stage.value}"}} 4.0' for stage in Stage),
+        *(f'tickwire_feed_lost_total{{reason="{reason.value}"}} 0.0' for reason in LostReason),
+    ):
+        assert line in lines
+
+
+def test_no_age_before_the_first_heartbeat() -> None:
+    """A feed that never heard a heartbeat has no age, rather than a false zero."""
+    assert not [line for line in exposed(dataclasses.replace(STATS, heartbeat_age=None)) if "feed_age" in line]

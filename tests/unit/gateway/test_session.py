@@ -1,0 +1,323 @@
+"""One connection: what its socket takes, what waits, and its timers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, cast
+
+from gateway.admission.limits import TokenBucket
+from gateway.backlog import SLOW_S
+from gateway.closing import GONE, RESTART, TOO_SLOW
+from gateway.frames import Error, Pong
+from gateway.metrics import Eviction
+from gateway.outbox import ROOM_BYTES
+from gateway.session import PING_S, Session
+from gateway.wires import framing
+from gateway.wires.native import encode
+
+LINE = b'{"seq":1,"ts":1,"symbol":"A"}'
+
+
+class Wire:
+    """A transport whose socket takes *takes* bytes."""
+
+    def __init__(self, takes: int = 1 << 30) -> None:
+        self.takes = takes
+        self.writes: list[bytes] = []
+        self.buffered = 0
+        self.closing = self.aborted = False
+        self.error: Exception | None = None
+
+    def write(self, data: bytes) -> None:
+        """Take what fits, buffer the rest."""
+        if self.error is not None:
+            raise self.error
+        self.writes.append(data)
+        taken = min(self.takes, len(data))
+        self.takes -= taken
+        self.buffered += len(data) - taken
+
+    def drain(self) -> None:
+        """Let the client read everything, and much more."""
+        self.buffered, self.takes = 0, 1 << 30
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that were not taken."""
+        return self.buffered
+
+    def is_closing(self) -> bool:
+        """Whether it is over."""
+        return self.closing
+
+    def abort(self) -> None:
+        """End."""
+        self.closing = self.aborted = True
+
+    def get_extra_info(self, name: str) -> Any:
+        """There is no socket."""
+        assert name == "socket"
+
+
+class Host:
+    """Notes what a session asks."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.frames = self.ticks = self.size = self.failed = 0
+        self.reasons: list[Eviction] = []
+
+    def touch(self, _: Session) -> None:
+        """Note."""
+        self.calls.append("touch")
+
+    def emptied(self, _: Session) -> None:
+        """Note."""
+        self.calls.append("emptied")
+
+    def watch(self, _: Session) -> None:
+        """Note."""
+        self.calls.append("watch")
+
+    def sent(self, frames: int, ticks: int, size: int) -> None:
+        """Add."""
+        self.frames, self.ticks, self.size = self.frames + frames, self.ticks + ticks, self.size + size
+
+    def write_failed(self) -> None:
+        """Note."""
+        self.failed += 1
+
+    def evicted(self, reason: Eviction) -> None:
+        """Note."""
+        self.reasons.append(reason)
+
+
+class Follow:
+    """Notes what the feed is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def slow(self) -> None:
+        """Note."""
+        self.told.append("slow")
+
+    def drained(self) -> None:
+        """Note."""
+        self.told.append("drained")
+
+
+class Bench:
+    """A session on a transport, a host and a feed that the test looks at."""
+
+    def __init__(self, takes: int = 1 << 30) -> None:
+        self.wire, self.host, self.follow = Wire(takes), Host(), Follow()
+        self.interrupts = 0
+        self.session = Session(
+            "s",
+            cast("asyncio.Transport", self.wire),
+            encode,
+            self.host,
+            bucket=TokenBucket(1, 1, 0.0),
+            interrupt=self._interrupt,
+            now=0.0,
+        )
+        self.session.follow(self.follow)
+
+    def _interrupt(self) -> None:
+        self.interrupts += 1
+
+    def look(self, now: float) -> bool:
+        """Let the session look at its socket."""
+        return self.session.look(now, 0, stuck_s=10)
+
+
+def test_one_write_per_flush() -> None:
+    """Whatever waits below 64 KiB is one write of whole frames, and is counted."""
+    bench = Bench()
+    for _ in range(3):
+        bench.session.outbox.tick(LINE)
+    bench.session.outbox.say(Pong(1))
+    bench.session.flush(1.0, 5)
+    assert bench.host.calls == ["touch"]
+    first, second = encode.encode([LINE, LINE, LINE], 5)[0], encode.encode([Pong(1)], 5)[0]
+    assert bench.wire.writes == [framing.text(first) + framing.text(second)]
+    assert (bench.host.frames, bench.host.ticks, bench.host.size) == (2, 3, len(bench.wire.writes[0]))
+
+
+def test_much_is_written_piece_by_piece_while_it_is_taken() -> None:
+    """More than 64 KiB goes out in pieces of at most that, as long as the socket takes them."""
+    bench = Bench()
+    for _ in range(400):
+        bench.session.outbox.say(Error(1, "x", "y" * 1000))
+    bench.session.flush(1.0, 5)
+    assert sum(map(len, bench.wire.writes)) == bench.host.size > 400_000
+    assert all(len(data) <= ROOM_BYTES for data in bench.wire.writes)
+    assert len(bench.wire.writes) < 10
+
+
+def test_a_full_socket_gets_no_more() -> None:
+    """Once the socket is full the rest stays behind, and goes first when the socket takes it."""
+    bench = Bench(takes=100_000)
+    for n in range(1, 401):
+        bench.session.outbox.say(Error(n, "x", "y" * 1000))
+    bench.session.flush(1.0, 5)
+    assert bench.session.outbox.blocked
+    assert bench.host.calls == ["touch", "watch"]
+    assert sum(map(len, bench.wire.writes)) <= 3 * ROOM_BYTES
+    bench.session.outbox.say(Pong(999))
+    bench.session.flush(1.1, 5)
+    assert bench.look(1.1)
+    assert sum(map(len, bench.wire.writes)) <= 3 * ROOM_BYTES
+    bench.wire.drain()
+    assert not bench.look(1.2)
+    said = b"".join(bench.wire.writes)
+    ids = [
+        json.loads(part.partition(b"}")[0] + b"}")["id"]
+        for part in said.split(b'{"op"')[1:]
+        for part in [b'{"op"' + part]
+    ]
+    assert ids == [*range(1, 401), 999]
+    assert bench.follow.told[-1] == "drained"
+    assert not bench.session.outbox.blocked
+
+
+def test_slow_is_told_once_and_drained_when_all_is_taken() -> None:
+    """A client slow by time is told so once, even if what waited fills its socket again; then it is drained."""
+    bench = Bench(takes=10)
+    bench.session.outbox.tick(LINE)
+    bench.session.flush(0.0, 5)
+    assert bench.look(0.1)
+    assert bench.follow.told == []
+    assert bench.look(SLOW_S)
+    assert bench.look(SLOW_S + 1)
+    assert bench.follow.told == ["slow"]
+    assert bench.session.slow_spells == 1
+    bench.session.outbox.tick(LINE)
+    bench.wire.buffered, bench.wire.takes = 0, 10
+    assert bench.look(2.0)
+    assert bench.look(9.0)
+    assert bench.follow.told == ["slow"]
+    bench.wire.drain()
+    assert not bench.look(9.1)
+    assert bench.follow.told == ["slow", "drained"]
+    bench.wire.takes = 10
+    bench.session.outbox.tick(LINE)
+    bench.session.flush(20.0, 5)
+    assert bench.look(20.0 + SLOW_S)
+    assert bench.follow.told == ["slow", "drained", "slow"]
+
+
+def test_a_replay_goes_on_when_its_room_is_back() -> None:
+    """An outbox that was full and is taken at once lets the feed go on, by way of the host."""
+    bench = Bench()
+    bench.session.outbox.ticks([LINE] * 3000, 3000 * len(LINE))
+    assert not bench.session.outbox.room
+    bench.session.flush(0.0, 5)
+    assert bench.host.calls == ["touch", "emptied"]
+    bench.session.go_on()
+    assert bench.follow.told == ["drained"]
+
+
+def test_a_stuck_client_is_torn_down() -> None:
+    """Ten seconds without a byte: the transport is aborted, once, and counted."""
+    bench = Bench(takes=10)
+    bench.session.outbox.tick(LINE)
+    bench.session.flush(0.0, 5)
+    assert bench.look(9.9)
+    assert not bench.look(10.0)
+    assert bench.wire.aborted
+    assert bench.session.closing is TOO_SLOW
+    assert bench.host.reasons == [Eviction.STUCK]
+    bench.session.abort(RESTART, Eviction.DRAIN)
+    assert bench.host.reasons == [Eviction.STUCK]
+
+
+def test_a_dead_transport_is_no_error() -> None:
+    """What a dead transport raises, and one that is closing, are counted and nothing else."""
+    for error in (RuntimeError("unable to perform operation"), AttributeError("NoneType"), OSError("broken")):
+        bench = Bench()
+        bench.wire.error = error
+        bench.session.outbox.tick(LINE)
+        bench.session.flush(0.0, 5)
+        assert bench.host.failed == 1
+    bench = Bench()
+    bench.wire.closing = True
+    bench.session.outbox.tick(LINE)
+    bench.session.flush(0.0, 5)
+    assert bench.host.failed == 1
+    assert bench.wire.writes == []
+
+
+def test_silence_is_broken_and_pings_go_out() -> None:
+    """A heartbeat follows 15 s after the last text, a ping every 25 s; a ping breaks no silence."""
+    bench = Bench()
+    assert bench.session.turn(14.9, 5, heartbeat_s=15) == 15
+    assert bench.wire.writes == []
+    assert bench.session.turn(15.0, 5, heartbeat_s=15) == PING_S
+    assert bench.wire.writes == [framing.text(b'{"op":"heartbeat","sent":5}')]
+    assert bench.session.turn(PING_S, 5, heartbeat_s=15) == 30
+    assert bench.wire.writes[1:] == [framing.PING]
+    bench.session.outbox.tick(LINE)
+    bench.session.flush(29.0, 5)
+    assert bench.session.turn(30.0, 5, heartbeat_s=15) == 44
+    assert len(bench.wire.writes) == 3
+
+
+def test_a_silent_client_is_given_up() -> None:
+    """A client that answered two pings with nothing is torn down as gone; one that spoke is not."""
+    bench = Bench()
+    bench.session.heard = 1.0
+    bench.session.turn(2 * PING_S, 5, heartbeat_s=15)
+    assert bench.host.reasons == []
+    bench.session.turn(2 * PING_S + 1, 5, heartbeat_s=15)
+    assert bench.wire.aborted
+    assert bench.session.closing is GONE
+    assert bench.host.reasons == [Eviction.SILENT]
+
+
+def test_the_turn_notices_a_full_socket() -> None:
+    """Bytes that a wire wrote by itself, and nobody takes, come under the same watch."""
+    bench = Bench()
+    bench.wire.buffered = 4
+    bench.session.turn(3.0, 5, heartbeat_s=15)
+    assert bench.host.calls == ["watch"]
+    assert bench.wire.writes == []
+    assert not bench.look(13.0)
+    assert bench.wire.aborted
+
+
+async def test_commands_wait_while_the_socket_is_full() -> None:
+    """A client that does not read is not read from, until its socket takes something or is gone."""
+    for free in (Wire.drain, Wire.abort):
+        bench = Bench(takes=10)
+        bench.session.outbox.tick(LINE)
+        bench.session.flush(0.0, 5)
+        waiting = asyncio.ensure_future(bench.session.writable())
+        await asyncio.sleep(0)
+        bench.look(0.1)
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        free(bench.wire)
+        assert not bench.look(0.2)
+        await asyncio.wait_for(waiting, 1)
+
+
+def test_ending_interrupts_the_handler_once() -> None:
+    """The first reason to end counts, and the handler is interrupted once."""
+    bench = Bench()
+    bench.session.end(RESTART)
+    bench.session.end(GONE)
+    assert (bench.session.closing, bench.interrupts) == (RESTART, 1)
+
+
+def test_unsent_bytes_go_with_the_connection() -> None:
+    """A connection that ends with unsent bytes is aborted, one that has sent all is left to close."""
+    bench = Bench(takes=10)
+    bench.session.outbox.tick(LINE)
+    bench.session.flush(0.0, 5)
+    bench.session.finish()
+    assert bench.wire.aborted
+    bench = Bench()
+    bench.session.finish()
+    assert not bench.wire.aborted
