@@ -53,7 +53,7 @@ async def run(
         CannotListen: a port is taken or not ours.
     """
     sessions = build_sessions(settings, clock)
-    feed = Feed(source, history, clock=clock, deliver=sessions.flush.deliver)
+    feed = Feed(source, history, clock=clock, deliver=sessions.flush.deliver, idle_grace=settings.idle_grace_s)
     pages = await asyncio.to_thread(read_pages)
     collector = GatewayCollector(sessions.counters, lambda: _readings(feed, sessions, settings))
     collector.register(registry)

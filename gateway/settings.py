@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from gateway.line import IDLE_GRACE
 from services.runtime.settings import ProcessSettings
 
 
@@ -37,4 +38,10 @@ class GatewaySettings(ProcessSettings):
         ge=0.1,
         le=300,
         description="Seconds without one byte taken after which a client is disconnected.",
+    )
+    idle_grace_s: float = Field(
+        default=IDLE_GRACE,
+        ge=0,
+        le=3600,
+        description="Seconds that a symbol without followers stays bound at the broker.",
     )

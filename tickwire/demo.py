@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import gateway.app
 import producer.app
@@ -14,8 +14,10 @@ from producer.settings import ProducerSettings
 from services.broker.memory import MemoryBroker
 from services.errors import BadSettings
 from services.runtime.clock import SystemClock
-from services.runtime.settings import load
+from services.runtime.settings import ProcessSettings, load
 from tickwire.processes import new_registry
+
+S = TypeVar("S", bound=ProcessSettings)
 
 RATE: Final = 200.0
 """Ticks per second unless told otherwise: fast enough to look alive, slow enough to read."""
@@ -53,21 +55,25 @@ def load_demo(
     """
     faults: list[str] = []
     memory = {"broker_url": "memory://"}
-    halves: list[GatewaySettings | ProducerSettings] = []
-    for settings, given in ((GatewaySettings, gateway_given), (ProducerSettings, producer_given)):
-        try:
-            halves.append(load(settings, {**(given or {}), **memory}))
-        except BadSettings as error:
-            faults += [fault for fault in error.faults if fault not in faults]
-    if faults:
+    front, back = (
+        _half(GatewaySettings, {**(gateway_given or {}), **memory}, faults),
+        _half(ProducerSettings, {**(producer_given or {}), **memory}, faults),
+    )
+    if front is None or back is None:
         raise BadSettings(faults)
-    front, back = halves
-    assert isinstance(front, GatewaySettings)  # noqa: S101 - for the type checker
-    assert isinstance(back, ProducerSettings)  # noqa: S101
     changes: dict[str, object] = {"ops_port": front.ops_port + 1 if front.ops_port else 0}
     if "rate" not in back.model_fields_set:
         changes["rate"] = RATE
     return DemoSettings(front, back.model_copy(update=changes))
+
+
+def _half(settings: type[S], given: Mapping[str, object], faults: list[str]) -> S | None:
+    """Return the settings of one half, or None with what is wrong added to *faults*."""
+    try:
+        return load(settings, given)
+    except BadSettings as error:
+        faults += [fault for fault in error.faults if fault not in faults]
+        return None
 
 
 def demo(
@@ -94,8 +100,14 @@ async def _run(settings: DemoSettings, started: Callable[[Addresses], None], sto
         if len(ports) == 3:  # noqa: PLR2004 - page, gateway's operations, producer's operations
             started(_addresses(settings.gateway, **ports))
 
+    serving = asyncio.Event()
+
+    def gateway_started(port: int, ops: int) -> None:
+        note(port=port, ops=ops)
+        serving.set()
+
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(
+        serve = tasks.create_task(
             gateway.app.run(
                 settings.gateway,
                 broker.source("gateway"),
@@ -103,10 +115,16 @@ async def _run(settings: DemoSettings, started: Callable[[Addresses], None], sto
                 clock=clock,
                 registry=new_registry(),
                 stop=stop,
-                started=lambda port, ops: note(port=port, ops=ops),
+                started=gateway_started,
             ),
             name="gateway",
         )
+        # The gateway first: it hears the first directory, and nobody's subscription waits 10 s for the next one.
+        waiting = asyncio.ensure_future(serving.wait())
+        await asyncio.wait({waiting, serve}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if serve.done():
+            return
         tasks.create_task(
             producer.app.run(
                 settings.producer,
