@@ -14,7 +14,8 @@ _steps = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4)), max_size=40)
 @given(_steps)
 def test_ring_is_consecutive(steps: list[tuple[int, int]]) -> None:
     """The ring always holds the consecutive ticks that end at newest, whatever came."""
-    tape, kept, seq = Tape(), [], 0
+    tape, seq = Tape(), 0
+    kept: list[bytes] = []
     for jump, count in steps:
         first = seq + 1 + jump
         lines = [b"%d" % n for n in range(first, first + count)]

@@ -9,6 +9,7 @@ import pytest
 from gateway.settings import GatewaySettings
 from services.runtime import lifecycle
 from services.runtime.settings import variable
+from services.telemetry import logs
 from tickwire import cli
 
 
@@ -132,7 +133,7 @@ def test_flags_reach_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(cli, "serve", serve)
     monkeypatch.setattr(lifecycle, "run", lambda _: 0)
-    monkeypatch.setattr(cli.logs, "configure", lambda _level, _style: None)
+    monkeypatch.setattr(logs, "configure", lambda _level, _style: None)
 
     assert cli.main(["gateway", "--port", "2222"]) == 0
     assert seen == [2222]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.settings import GatewaySettings
+from producer.settings import ProducerSettings
 from services.errors import BadSettings
 from services.runtime.settings import variable
 from tickwire import demo
@@ -11,7 +13,7 @@ from tickwire import demo
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for settings in (demo.GatewaySettings, demo.ProducerSettings):
+    for settings in (GatewaySettings, ProducerSettings):
         for field in settings.model_fields:
             monkeypatch.delenv(variable(field), raising=False)
 
