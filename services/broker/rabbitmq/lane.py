@@ -72,13 +72,16 @@ class Lane:
             BrokerUnavailable: the broker refused, or the connection ended.
         """
         async with self._asking() as channel, self._or_abandon(flow):
-            await self._attach(channel, flow)
+            await self._declare_queue(channel, flow)
+            # Without an answer: that to `consume`, after it on the same channel, says that the binding stands.
+            await channel.queue_bind(flow.queue, flow.exchange.name, flow.key, nowait=True)
             await self._consume(channel, flow)
 
     async def attach(self, flow: Flow) -> None:
         """Declare and bind only: what is published from now on waits in the queue."""
         async with self._asking() as channel, self._or_abandon(flow):
-            await self._attach(channel, flow)
+            await self._declare_queue(channel, flow)
+            await channel.queue_bind(flow.queue, flow.exchange.name, flow.key)  # with an answer: now it stands
 
     async def consume(self, flow: Flow) -> None:
         """Consume an attached flow."""
@@ -88,36 +91,39 @@ class Lane:
     async def bind(self, flow: Flow) -> None:
         """Bind the flow's queue again."""
         async with self._asking() as channel:
+            if not flow.queue:  # to the broker an empty name is the queue declared last, somebody else's
+                raise BrokerUnavailable("the broker ended this flow")
             await _declare_exchange(channel, flow.exchange)
             await channel.queue_bind(flow.queue, flow.exchange.name, flow.key)
 
     async def close(self, flow: Flow) -> None:
         """Stop consuming and delete the queue."""
-        tag = flow.tag
-        self._flows.pop(tag, None)
-        self._abandon(flow)
-        async with self._asking() as channel:
-            if tag and flow.channel is channel:
-                # First the consumer: a queue deleted under it would be answered by a cancellation.
-                await channel.basic_cancel(tag, nowait=True)
-            await self._delete_orphans(channel)
+        self._flows.pop(flow.tag, None)
+        try:
+            async with self._asking() as channel:
+                if flow.tag and flow.channel is channel:
+                    # First the consumer: a queue deleted under it would be answered by a cancellation.
+                    await channel.basic_cancel(flow.tag, nowait=True)
+                if flow.queue:
+                    await channel.queue_delete(flow.queue)
+                    flow.queue = ""
+        finally:
+            self._abandon(flow)
 
     async def clean(self) -> None:
         """Delete the queues that dropped flows left behind."""
         async with self._asking():
             pass
 
-    async def _attach(self, channel: AbstractChannel, flow: Flow) -> None:
+    async def _declare_queue(self, channel: AbstractChannel, flow: Flow) -> None:
         await _declare_exchange(channel, flow.exchange)
         answer = await channel.queue_declare(exclusive=True, arguments=dict(flow.arguments))
         flow.queue = str(answer.queue)
-        await channel.queue_bind(flow.queue, flow.exchange.name, flow.key, nowait=True)
 
     async def _consume(self, channel: AbstractChannel, flow: Flow) -> None:
         flow.tag = f"tickwire-{next(_tags)}"
         flow.channel = channel
         self._flows[flow.tag] = flow
-        # Its answer also says that the binding, sent before it on this channel without one, stands.
         await channel.basic_consume(
             flow.queue, partial(_delivered, flow), no_ack=True, exclusive=True, consumer_tag=flow.tag
         )
@@ -161,8 +167,9 @@ class Lane:
 
     async def _delete_orphans(self, channel: AbstractChannel) -> None:
         while self._orphans:
-            await channel.queue_delete(self._orphans[-1])
-            self._orphans.pop()
+            queue = self._orphans[-1]
+            await channel.queue_delete(queue)
+            self._orphans.remove(queue)
 
     def _cancelled(self, frame: commands.Basic.Cancel) -> None:
         flow = self._flows.pop(str(frame.consumer_tag), None)

@@ -20,7 +20,7 @@ _log = structlog.get_logger("tickwire.broker")
 class Tap(asyncio.StreamReader):
     """A stream reader that notes when it last heard anything and reports the broker's events.
 
-    An exception that leaves `feed_data` would end the transport, so one in *observe* is logged and goes no further.
+    An exception that leaves `feed_data` would end the transport, so one in *observe* is only logged.
     """
 
     def __init__(self, clock: Clock, observe: Callable[[Event], None]) -> None:

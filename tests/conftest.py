@@ -1,0 +1,40 @@
+"""Fixtures of every test that needs a real broker; it is found or started with the first such test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import aiormq
+import pytest
+
+from services.broker import topology
+from tests.brokers import Broker, find_broker
+
+
+@pytest.fixture(scope="session", name="broker_control")
+def _broker_control() -> Iterator[Broker]:
+    """The broker of this session: its url, and stop, start and ctl where it is ours."""
+    broker = find_broker()
+    yield broker
+    broker.remove()
+
+
+@pytest.fixture(scope="session", name="amqp_url")
+def _amqp_url(broker_control: Broker) -> str:
+    """The address of a real RabbitMQ, whatever other tests left on it."""
+    return broker_control.url
+
+
+@pytest.fixture(name="vhost_url")
+async def _vhost_url(amqp_url: str) -> str:
+    """The address of a real RabbitMQ that holds nothing of Tickwire's."""
+    await _clean(amqp_url)
+    return amqp_url
+
+
+async def _clean(url: str) -> None:
+    async with aiormq.connect(url) as connection:
+        channel = await connection.channel()
+        await channel.queue_delete(topology.LOG)
+        for exchange in topology.EXCHANGES:
+            await channel.exchange_delete(exchange.name)

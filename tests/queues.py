@@ -1,0 +1,27 @@
+"""Which symbols the broker keeps live queues for, asked of the broker itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from tests.brokers import Broker
+from tests.witness import EXCHANGE, WITNESS
+
+LOG_QUEUE: Final = "tickwire.log"
+
+
+def followed(broker: Broker) -> Counter[str]:
+    """Return how many live queues are bound to each symbol's ticks, by symbol."""
+    found: Counter[str] = Counter()
+    for line in broker.ctl("list_bindings", "source_name", "destination_name", "routing_key").splitlines():
+        source, destination, key = (*line.split("\t"), "", "")[:3]
+        if source == EXCHANGE and destination != LOG_QUEUE and not destination.startswith(WITNESS):
+            found[key.removeprefix("tick.")] += 1
+    return found
+
+
+def queues(broker: Broker) -> list[str]:
+    """Return the names of all queues but the log and those of a witness."""
+    names = broker.ctl("list_queues", "name").splitlines()[1:]
+    return [name for name in names if name != LOG_QUEUE and not name.startswith(WITNESS)]

@@ -1,0 +1,44 @@
+"""What a seeded producer must have published: the simulation, run again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from producer.sources.simulation import Simulation
+from producer.sources.universe import Listing
+from services.market.wire import encode_tick
+
+AHEAD_US: Final = 1_000_000
+
+
+class Recomputed:
+    """The fields of tick (epoch, seq) of each symbol but `ts`, which follows from when the producer began.
+
+    *compared* counts the ticks that a checker asked for.
+    """
+
+    def __init__(self, seed: int, listings: Sequence[Listing], rate: float) -> None:
+        self._simulation = Simulation(seed, listings, rate)
+        self._until = 0
+        self._ticks: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        self.compared = 0
+
+    def content(self, symbol: str, _: int, seq: int) -> Mapping[str, Any]:
+        """For a checker; every epoch of one seed has the same ticks."""
+        self.compared += 1
+        known = self._ticks[symbol]
+        while len(known) < seq:
+            self._advance()
+        return known[seq - 1]
+
+    def _advance(self) -> None:
+        for ticks, _ in self._simulation.due(self._until, 0):
+            for tick in ticks:
+                fields = orjson.loads(encode_tick(tick))
+                del fields["ts"]
+                self._ticks[tick.symbol].append(fields)
+        self._until += AHEAD_US
