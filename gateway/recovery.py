@@ -356,7 +356,7 @@ class Recovery:
             if self.tape.ring and (follower.floor is None or newest > follower.floor):
                 self._snapshot(follower, newest, self.tape.ring[-1], now)
         elif cursor >= newest:
-            if follower.mode is Mode.BEHIND:
+            if follower.mode is not Mode.LIVE:
                 follower.catch_up()
         elif follower.conflates:
             self._turn_later(follower, now)

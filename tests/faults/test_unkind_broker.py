@@ -7,6 +7,7 @@ thousands of times a minute.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from random import Random
@@ -23,11 +24,14 @@ from producer import app as producer
 from producer.settings import ProducerSettings
 from services.broker.memory import Faults, MemoryBroker
 from services.broker.ports import History, Outgoing, Route, SinkListener, TickSink
+from services.errors import BrokerUnavailable
+from services.market.control import Heartbeat
 from services.market.position import Position
 from services.market.symbol import Symbol
 from services.runtime.clock import SystemClock
 from tests.checker import Checker
 from tests.eventually import eventually
+from tests.listeners import control, running_sink
 
 SYMBOLS = [Symbol(name) for name in ("AAA", "BBB", "BRK.B", "CCC", "DDD", "EEE")]
 CLOCK = SystemClock()
@@ -182,6 +186,7 @@ async def test_every_tick_is_accounted_for(
             client.stay()
         stop.set()
         await making
+        beating = tasks.create_task(_beat(broker, ears.last))
 
         def settled() -> bool:
             for client in clients:
@@ -196,9 +201,21 @@ async def test_every_tick_is_accounted_for(
             raise
         for client in clients:
             client.checker.finish(ears.last)
-        for task in running:
+        for task in (*running, beating):
             task.cancel()
     assert sum(client.checker.ticks for client in clients) > 1000
+
+
+async def _beat(broker: MemoryBroker, last: dict[str, tuple[int, int]]) -> None:
+    """The market is quiet, the producer lives: heartbeats with all marks go on."""
+    sink, epoch = broker.sink("heart"), max(epoch for epoch, _ in last.values())
+    marks = {Symbol(symbol): seq for symbol, (_, seq) in last.items()}
+    async with running_sink(sink):
+        while True:
+            beat = Heartbeat("main", epoch, CLOCK.wall_us(), epoch, marks, full=True)
+            with contextlib.suppress(BrokerUnavailable):
+                sink.publish([control(beat)])
+            await asyncio.sleep(0.5)
 
 
 async def _wander(clients: Sequence[Wanderer], dice: Random, *, seconds: float) -> None:
