@@ -25,7 +25,7 @@ from services.market.symbol import Symbol
 HISTORY_PATIENCE: Final = 5.0
 """Seconds that a follower may wait for history before the hole is named `unavailable` (rule 4)."""
 MARK_GRACE: Final = 0.5
-"""Seconds that a mark may be above *newest* before history is asked: the live queue may lag (rule 5)."""
+"""Seconds of silence below a mark before history is asked: the live queue may lag behind heartbeats (rule 5)."""
 DOUBT_PATIENCE: Final = 5.0
 """Seconds that a resume position may be above everything known (rule 7)."""
 REPLAY_PATIENCE: Final = 30.0
@@ -204,8 +204,9 @@ class Recovery:
         size = sum(map(len, lines))
         joined = self.tape.add(epoch, first, lines, size)
         newest = self.tape.newest
-        if self._mark_since is not None and (self.mark is None or newest is None or newest >= self.mark):
-            self._mark_since = None
+        if self._mark_since is not None:
+            # A queue that lags behind the heartbeats still delivers: only silence below a mark is suspicious.
+            self._mark_since = now if self.mark is not None and newest is not None and newest < self.mark else None
         if not joined and before is not None:
             self._tally.holes += 1
         # One comparison and one append per follower that keeps up: the only work per tick and client.

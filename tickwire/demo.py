@@ -11,6 +11,7 @@ import gateway.app
 import producer.app
 from gateway.settings import GatewaySettings
 from producer.settings import ProducerSettings
+from producer.sources import universe
 from services.broker.memory import MemoryBroker
 from services.errors import BadSettings
 from services.runtime.clock import SystemClock
@@ -91,6 +92,7 @@ def demo(
 
 
 async def _run(settings: DemoSettings, started: Callable[[Addresses], None], stop: asyncio.Event) -> None:
+    universe.load(settings.producer.symbols)  # a broken symbol file is told before anything listens
     clock = SystemClock()
     broker = MemoryBroker(clock=clock, faults=None)
     ports: dict[str, int] = {}

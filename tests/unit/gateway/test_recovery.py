@@ -255,6 +255,21 @@ def test_mark_without_history_names_the_tail() -> None:
     assert desk.said() == [tick(1, 4)]
 
 
+def test_lagging_queue_is_not_silent() -> None:
+    """While live ticks still come below a mark, however late, nothing is named as missing (rule 5)."""
+    desk = Desk()
+    desk.live(1, 1)
+    desk.follow()
+    desk.recovery.heard(Position(1, 9), desk.now)
+    for seq in range(2, 10):
+        desk.later(MARK_GRACE - 0.1)
+        desk.live(1, seq)
+    desk.later(10.0)
+
+    assert desk.said()[1:] == [tick(1, seq) for seq in range(2, 10)]
+    assert not desk.recovery.rebind
+
+
 def test_mark_that_is_reached_in_time_is_nothing() -> None:
     """Live ticks that reach the mark within its grace end the matter."""
     desk = Desk()
