@@ -20,7 +20,7 @@ from gateway.frames import Status
 from gateway.hub import Ask, Close, Hub, Intent, Open, Probe, Rebind
 from gateway.line import IDLE_GRACE, Stage
 from gateway.outbox import Outbox
-from gateway.recovery import Tally
+from gateway.tally import Tally
 from services.broker.ports import History, LostReason, TickSource
 from services.errors import BrokerUnavailable, HistoryUnavailable, MalformedMessage
 from services.market.control import Control, Heartbeat

@@ -29,8 +29,9 @@ from gateway.frames import (
 )
 from gateway.line import IDLE_GRACE, RETAIN, RETRY, Line, Stage
 from gateway.outbox import Outbox
-from gateway.recovery import Recovery, Tally
+from gateway.recovery import Recovery
 from gateway.request import GATHER, Request
+from gateway.tally import Tally
 from services.broker.ports import Answer, Question
 from services.market.control import Heartbeat
 from services.market.directory import Directory, DirectoryPart, Instrument
@@ -481,9 +482,11 @@ class Hub:
     def _after(self, line: Line) -> None:
         """Pass on what a recovery asks for, and schedule its next deadline."""
         recovery = line.recovery
-        if recovery.questions:
-            self._intents.extend(map(Ask, recovery.questions))
-            recovery.questions.clear()
+        outgoing = recovery.questions.outgoing
+        if outgoing:
+            self._intents.extend(map(Ask, outgoing))
+            self.tally.questions += len(outgoing)
+            outgoing.clear()
         if recovery.rebind:
             recovery.rebind = False
             self._intents.append(Rebind(recovery.symbol))

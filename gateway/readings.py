@@ -9,7 +9,7 @@ from typing import TypeVar
 from gateway.feed import FeedStats
 from gateway.frames import Status
 from gateway.metrics import Reading
-from gateway.recovery import Tally
+from gateway.tally import Tally
 
 K = TypeVar("K", bound=StrEnum)
 

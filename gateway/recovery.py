@@ -10,14 +10,15 @@ what `due` finds: the caller runs it at `next_due`.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.follower import Follower, Mode
 from gateway.frames import GapReason, NoSnapshot
+from gateway.questions import RETRY_BASE, Questions
+from gateway.tally import Tally
 from gateway.tape import Tape
+from gateway.turns import Turns
 from services.broker.ports import Answer, Question
 from services.market.position import Position
 from services.market.symbol import Symbol
@@ -32,52 +33,15 @@ REPLAY_PATIENCE: Final = 30.0
 """Seconds after which a follower that is still behind conflates (rule 9)."""
 MISSING_LIMIT: Final = 20_000
 """Ticks beyond which a hole is not replayed (rule 3)."""
-RETRY_BASE: Final = 0.05
-"""Seconds before the same question is asked again; doubles up to `RETRY_CAP` (rule 3)."""
-RETRY_CAP: Final = 0.5
-
-
-@dataclass(slots=True)
-class Tally:
-    """What happened, over all symbols of a gateway since its start; read by metrics."""
-
-    repeated: int = 0
-    """Live ticks at or below *newest* in its epoch, dropped."""
-    fenced: int = 0
-    """Live ticks of an earlier epoch, dropped."""
-    holes: int = 0
-    """Times that a live tick did not follow *newest*."""
-    questions: int = 0
-    """Questions put to history."""
-    repaired: int = 0
-    """Ticks that followers got from history."""
-    snapshots: int = 0
-    conflated: int = 0
-    """Ticks that followers were told to be skipped."""
-    epochs: int = 0
-    gaps: dict[GapReason, int] = field(default_factory=lambda: dict.fromkeys(GapReason, 0))
-    missing: dict[GapReason, int] = field(default_factory=lambda: dict.fromkeys(GapReason, 0))
-    """Ticks named in gaps whose end is known."""
-    rebinds: int = 0
-
-
-@dataclass(slots=True)
-class Asked:
-    """A question that history has not answered to everybody's satisfaction."""
-
-    backoff: float = RETRY_BASE
-    in_flight: bool = True
-    retry_at: float = 0.0
 
 
 class Recovery:
     """One symbol on one gateway: its tape, its followers, and what history is asked for them.
 
-    The caller drains *questions* (to history) and *rebind* after each call.
+    The caller takes `questions.outgoing` (to history) and *rebind* after each call.
     """
 
     __slots__ = (
-        "_asked",
         "_mark_rebound",
         "_mark_since",
         "_tally",
@@ -106,13 +70,12 @@ class Recovery:
         """The largest position that a heartbeat has named."""
         self.marked = False
         """Whether a heartbeat has covered this symbol at all."""
-        self.questions: list[Question] = []
+        self.questions = Questions(symbol)
         self.rebind = False
-        self._asked: dict[Position | None, Asked] = {}
         self._mark_since: float | None = None
         self._mark_rebound = False
         self._troubled: dict[Follower, None] = {}
-        self._turns: list[tuple[float, int, Follower]] = []
+        self._turns = Turns()
         self._tally = tally
 
     # ------------------------------------------------------------------------------------- followers come and go
@@ -143,9 +106,7 @@ class Recovery:
         """Forget *follower*; whatever was asked for it alone is not asked again."""
         self.followers.pop(follower, None)
         self._troubled.pop(follower, None)
-        if follower.turn_due:
-            self._turns = [entry for entry in self._turns if entry[2] is not follower]
-            heapq.heapify(self._turns)
+        self._turns.cancel(follower)
 
     def pace(self, follower: Follower, max_rate: float | None, now: float) -> None:
         """Change a follower's rate."""
@@ -230,10 +191,8 @@ class Recovery:
     def answer(self, answer: Answer, now: float) -> None:
         """History's answer (rules 3, 5 and 6)."""
         after = answer.question.after
-        asked = self._asked.get(after)
-        if asked is None:
+        if not self.questions.returned(answer.question, now):
             return
-        self._postpone(asked, now)
         if after is None:
             self._answer_awaiting(answer, now)
         else:
@@ -243,27 +202,25 @@ class Recovery:
                 self._inject(answer.ticks, now)
             self._answer_mark(answer, now)
         if not self._wanted(after):
-            self._asked.pop(after, None)
+            self.questions.drop(after)
 
     def unanswered(self, question: Question, now: float) -> None:
         """Nobody answered *question* in time: it is asked again while somebody wants it."""
-        asked = self._asked.get(question.after)
-        if asked is not None:
-            self._postpone(asked, now)
+        self.questions.returned(question, now)
 
     # ------------------------------------------------------------------------------------------------- deadlines
 
     @property
     def restless(self) -> bool:
         """Whether a deadline, a question or a turn is pending."""
-        return bool(self._troubled or self._turns or self._asked) or self._mark_since is not None
+        return bool(self._troubled or self._turns or self.questions) or self._mark_since is not None
 
     @property
     def next_due(self) -> float | None:
         """The earliest time at which `due` may have something to do; None: only after another call."""
-        times = [asked.retry_at for asked in self._asked.values() if not asked.in_flight]
-        if self._turns:
-            times.append(self._turns[0][0])
+        times = list(self.questions.due())
+        if (turn := self._turns.next) is not None:
+            times.append(turn)
         for follower in self._troubled:
             if self.open and follower.replay_since is not None:
                 times.append(follower.replay_since + REPLAY_PATIENCE)
@@ -278,20 +235,13 @@ class Recovery:
 
     def due(self, now: float) -> None:
         """Do what the clock asks for."""
-        while self._turns and self._turns[0][0] <= now:
-            follower = heapq.heappop(self._turns)[2]
-            follower.turn_due = False
-            self._advance(follower, now)
+        while (turned := self._turns.pop(now)) is not None:
+            self._advance(turned, now)
         for follower in list(self._troubled):
             self._due_follower(follower, now)
         if self._mark_since is not None and self.open and self.followers and now >= self._mark_since + MARK_GRACE:
             self._due_mark(self._mark_since, now)
-        for after, asked in list(self._asked.items()):
-            if not asked.in_flight and asked.retry_at <= now:
-                if self._wanted(after):
-                    self._put(after, asked)
-                else:
-                    del self._asked[after]
+        self.questions.retry(now, self._wanted)
 
     def _due_follower(self, follower: Follower, now: float) -> None:
         cursor = follower.cursor
@@ -339,7 +289,7 @@ class Recovery:
         if not self.history or now >= since + HISTORY_PATIENCE:
             self._pass_mark(GapReason.UNAVAILABLE, now)
         elif newest is not None:
-            self._ask(newest)
+            self.questions.ask(newest)
         else:
             for follower in self.followers:
                 cursor, mark = follower.cursor, self.mark
@@ -375,7 +325,7 @@ class Recovery:
         if self.history:
             follower.waiting_since = now
             self._trouble(follower)
-            self._ask(None)
+            self.questions.ask(None)
         else:
             never = self.marked and self.mark is None and self.tape.newest is None
             follower.missing(NoSnapshot.NEVER_TRADED if never else NoSnapshot.UNAVAILABLE)
@@ -417,7 +367,7 @@ class Recovery:
         elif not self.history:
             self._give_up(follower, cursor, GapReason.UNAVAILABLE, now)
         elif follower.outbox.room:
-            self._ask(cursor)
+            self.questions.ask(cursor)
 
     def _give_up(self, follower: Follower, cursor: Position, reason: GapReason, now: float) -> None:
         """Rule 4: name what lies between the cursor and the ring, then go on from the ring."""
@@ -442,7 +392,7 @@ class Recovery:
         self._advance(follower, now)
         if follower.cursor is None and self.history:
             self._trouble(follower)
-            self._ask(None)
+            self.questions.ask(None)
 
     def _conflate(self, follower: Follower, now: float) -> None:
         """Rule 9: still behind after 30 s."""
@@ -460,9 +410,8 @@ class Recovery:
         if now >= follower.turn_at and not follower.outbox.blocked:
             self._turn(follower, now)
         else:
-            follower.turn_due = True
             at = max(follower.turn_at, now + RETRY_BASE if follower.outbox.blocked else now)
-            heapq.heappush(self._turns, (at, follower.serial, follower))
+            self._turns.schedule(follower, at)
 
     def _turn(self, follower: Follower, now: float) -> None:
         """Send the newest tick; what lies between is `skipped`."""
@@ -588,21 +537,6 @@ class Recovery:
             self.tape.jump(mark)
 
     # -------------------------------------------------------------------------------------------------- questions
-
-    def _ask(self, after: Position | None) -> None:
-        if after not in self._asked:
-            asked = self._asked[after] = Asked()
-            self._put(after, asked)
-
-    def _put(self, after: Position | None, asked: Asked) -> None:
-        asked.in_flight = True
-        self.questions.append(Question(self.symbol, after))
-        self._tally.questions += 1
-
-    def _postpone(self, asked: Asked, now: float) -> None:
-        asked.in_flight = False
-        asked.retry_at = now + asked.backoff
-        asked.backoff = min(2 * asked.backoff, RETRY_CAP)
 
     def _wanted(self, after: Position | None) -> bool:
         """Whether anybody still waits for the answer."""

@@ -10,7 +10,6 @@ somebody who sees the log can say: that nothing was hidden, and that nothing was
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -18,14 +17,14 @@ from typing import NamedTuple
 from gateway.follower import Follower, Mode
 from gateway.frames import Epoch, Frame, Gap, GapReason, Missing, Snapshot
 from gateway.outbox import Outbox
+from gateway.questions import Asked
 from gateway.recovery import (
     HISTORY_PATIENCE,
     MARK_GRACE,
     REPLAY_PATIENCE,
-    Asked,
     Recovery,
-    Tally,
 )
+from gateway.tally import Tally
 from services.broker.ports import Answer, Question
 from services.market.position import Position
 from services.market.symbol import Symbol
@@ -135,7 +134,7 @@ def freeze(recovery: Recovery) -> tuple[object, ...]:
         recovery.marked,
         recovery._mark_since is not None,
         recovery._mark_rebound,
-        tuple((after, asked.in_flight) for after, asked in recovery._asked.items()),
+        tuple((after, asked.in_flight) for after, asked in recovery.questions),
         frozen,
     )
 
@@ -151,7 +150,7 @@ def thaw(frozen: tuple[object, ...], rules: Rules) -> Recovery:
     recovery._mark_since = 0.0 if since else None
     recovery._mark_rebound = rebound  # type: ignore[assignment]
     for after, in_flight in asked:  # type: ignore[attr-defined]
-        recovery._asked[after] = Asked(in_flight=in_flight)
+        recovery.questions.restore(after, Asked(in_flight=in_flight))
     if follower is not None:
         _thaw_follower(recovery, follower)  # type: ignore[arg-type]
     return recovery
@@ -163,7 +162,7 @@ def _thaw_follower(recovery: Recovery, frozen: tuple[object, ...]) -> None:
     follower.cursor, follower.floor, follower.mode = cursor, floor, mode  # type: ignore[assignment]
     follower.interval, follower.slow = interval, slow  # type: ignore[assignment]
     follower.turn_at = LATER if later else 0.0
-    follower.turn_due, follower.told, follower.vouched = due, told, vouched  # type: ignore[assignment]
+    follower.told, follower.vouched = told, vouched  # type: ignore[assignment]
     follower.waiting_since = 0.0 if waiting else None
     follower.replay_since = 0.0 if replay else None
     follower.doubt_since = 0.0 if doubt else None
@@ -171,7 +170,7 @@ def _thaw_follower(recovery: Recovery, frozen: tuple[object, ...]) -> None:
     if troubled:
         recovery._troubled[follower] = None
     if due:
-        heapq.heappush(recovery._turns, (follower.turn_at, 0, follower))
+        recovery._turns.schedule(follower, follower.turn_at)
 
 
 def new_follower(*, conflating: bool = False) -> Follower:

@@ -11,7 +11,7 @@ from gateway.frames import GapReason, Status
 from gateway.line import Stage
 from gateway.metrics import Counters, GatewayCollector
 from gateway.readings import feed_readings
-from gateway.recovery import Tally
+from gateway.tally import Tally
 from services.broker.ports import LostReason
 
 STATS = FeedStats(

@@ -7,7 +7,8 @@ import pytest
 from gateway.follower import Follower
 from gateway.frames import Epoch, Following, Frame, Gap, GapReason, Missing, NoSnapshot, Snapshot
 from gateway.outbox import ROOM_BYTES, Outbox
-from gateway.recovery import HISTORY_PATIENCE, MARK_GRACE, MISSING_LIMIT, REPLAY_PATIENCE, Recovery, Tally
+from gateway.recovery import HISTORY_PATIENCE, MARK_GRACE, MISSING_LIMIT, REPLAY_PATIENCE, Recovery
+from gateway.tally import Tally
 from services.broker.ports import Answer, Question
 from services.market.position import Position
 from services.market.symbol import Symbol
@@ -101,7 +102,7 @@ def test_resume_from_the_ring() -> None:
     desk.follow(Position(1, 3))
 
     assert desk.said() == [tick(1, 4), tick(1, 5)]
-    assert desk.recovery.questions == []
+    assert desk.recovery.questions.outgoing == []
 
 
 def test_hole_without_history_is_unavailable() -> None:
@@ -179,10 +180,10 @@ def test_retries_back_off() -> None:
     desk.live(1, 3)
     asked = []
     for _ in range(8):
-        desk.recovery.questions.clear()
+        desk.recovery.questions.outgoing.clear()
         begun = desk.now
         desk.recovery.unanswered(Question(X, Position(1, 1)), desk.now)
-        while not desk.recovery.questions:
+        while not desk.recovery.questions.outgoing:
             desk.later(0.01)
         asked.append(desk.now - begun)
 
@@ -198,7 +199,7 @@ def test_question_is_shared() -> None:
     desk.recovery.join(other, resume=None, snapshot=True)
     desk.recovery.begin(other, desk.now)
     desk.live(1, 3)
-    assert desk.recovery.questions == [Question(X, Position(1, 1))]
+    assert desk.recovery.questions.outgoing == [Question(X, Position(1, 1))]
     desk.answer(Position(1, 1), range(2, 4))
 
     assert desk.follower.cursor == other.cursor == Position(1, 3)
@@ -232,9 +233,9 @@ def test_mark_reveals_the_hidden_last_tick() -> None:
     desk.said()
     desk.recovery.heard(Position(1, 3), desk.now)
     desk.later(MARK_GRACE - 0.01)
-    assert desk.recovery.questions == []
+    assert desk.recovery.questions.outgoing == []
     desk.later(0.02)
-    assert desk.recovery.questions == [Question(X, Position(1, 1))]
+    assert desk.recovery.questions.outgoing == [Question(X, Position(1, 1))]
     assert desk.recovery.rebind
     desk.answer(Position(1, 1), range(2, 4))
 
