@@ -17,7 +17,8 @@ import structlog
 from gateway.client import Client
 from gateway.commands import List, Subscribe, Unsubscribe
 from gateway.frames import Status
-from gateway.hub import Ask, Close, Hub, Intent, Open, Probe, Rebind
+from gateway.hub import Hub
+from gateway.intents import Ask, Close, Intent, Open, Probe, Rebind
 from gateway.line import IDLE_GRACE, Stage
 from gateway.outbox import Outbox
 from gateway.tally import Tally
@@ -137,12 +138,12 @@ class Feed:
         """Return what metrics show of the feed."""
         stages = dict.fromkeys(Stage, 0)
         followers = 0
-        for line in self._hub.lines.values():
+        for line in self._hub.lines:
             stages[line.stage] += 1
             followers += len(line.recovery.followers)
         age = None if self._heard_at is None else self._clock.monotonic() - self._heard_at
         return FeedStats(
-            connected=self._hub.connected,
+            connected=self._hub.lines.connected,
             lost=dict(self._lost),
             messages=self._messages,
             ticks=self._ticks,
@@ -154,7 +155,7 @@ class Feed:
             symbols=len(self._hub.directory),
             heartbeat_age=age,
             intents=len(self._tasks),
-            tally=self._hub.tally,
+            tally=self._hub.lines.tally,
         )
 
     # ------------------------------------------------------------------------------------------------- running
@@ -216,14 +217,14 @@ class Feed:
         try:
             await self._source.follow(intent.symbol)
         except BrokerUnavailable:
-            self._hub.refused(intent, self._clock.monotonic())
+            self._hub.lines.refused(intent, self._clock.monotonic())
         else:
-            self._hub.opened(intent, self._clock.monotonic())
+            self._hub.lines.opened(intent, self._clock.monotonic())
 
     async def _close(self, intent: Close) -> None:
         with contextlib.suppress(BrokerUnavailable):  # then the broker keeps nothing either
             await self._source.unfollow(intent.symbol)
-        self._hub.closed(intent, self._clock.monotonic())
+        self._hub.lines.closed(intent, self._clock.monotonic())
 
     async def _rebind(self, symbol: Symbol) -> None:
         try:
@@ -245,13 +246,13 @@ class Feed:
     def on_connected(self) -> None:
         """A connection stands."""
         self._ever_connected = True
-        self._hub.connect(self._clock.monotonic())
+        self._hub.lines.connect(self._clock.monotonic())
         self._settle()
 
     def on_lost(self, reason: LostReason) -> None:
         """The connection, or an attempt at one, is gone."""
         self._lost[reason] += 1
-        self._hub.disconnect(self._clock.monotonic())
+        self._hub.lines.disconnect(self._clock.monotonic())
         self._settle()
 
     def on_ticks(self, messages: Sequence[TickMessage]) -> None:
@@ -283,5 +284,5 @@ class Feed:
     def on_unfollowed(self, symbol: Symbol) -> None:
         """The broker ended one symbol's flow."""
         self._unfollowed += 1
-        self._hub.unfollowed(symbol, self._clock.monotonic())
+        self._hub.lines.unfollowed(symbol, self._clock.monotonic())
         self._settle()

@@ -7,12 +7,11 @@ asks for and `next_due` says when that is.
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Final
 
+from gateway.agenda import Agenda
 from gateway.client import Client
 from gateway.commands import EVERYTHING, List, Subscribe, Unsubscribe
 from gateway.follower import Follower
@@ -27,11 +26,11 @@ from gateway.frames import (
     Subscriptions,
     Unsubscribed,
 )
-from gateway.line import IDLE_GRACE, RETAIN, RETRY, Line, Stage
+from gateway.intents import Intent, Probe
+from gateway.line import IDLE_GRACE, Line
+from gateway.lines import Lines
 from gateway.outbox import Outbox
-from gateway.recovery import Recovery
 from gateway.request import GATHER, Request
-from gateway.tally import Tally
 from services.broker.ports import Answer, Question
 from services.market.control import Heartbeat
 from services.market.directory import Directory, DirectoryPart, Instrument
@@ -43,84 +42,36 @@ STALE: Final = 3.0
 """Seconds without a shard's heartbeat after which its feed is stale (DESIGN 6)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
-    """Follow *symbol* at the broker, then say `opened` or `refused`."""
-
-    symbol: Symbol
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """Unfollow *symbol* at the broker, then say `closed`."""
-
-    symbol: Symbol
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rebind:
-    """Bind *symbol* again: its marks run ahead while its queue is silent."""
-
-    symbol: Symbol
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Put *question* to history, then say `answer` or `unanswered`."""
-
-    question: Question
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """Find out whether the broker still lives: no heartbeat of *shard* came for `STALE` seconds."""
-
-    shard: str
-
-
-Intent = Open | Close | Rebind | Ask | Probe
-
-
 class Hub:
     """Clients, lines and the directory of one gateway."""
 
     def __init__(self, *, history: bool, idle_grace: float = IDLE_GRACE) -> None:
         self.directory = Directory()
-        self.tally = Tally()
         self.status: dict[str, Status] = {}
         """The newest status of each shard."""
         self.clients: dict[Client, None] = {}
-        self.lines: dict[Symbol, Line] = {}
-        self.connected = False
-        self._history = history
-        self._idle_grace = idle_grace
         self._intents: list[Intent] = []
-        self._marks: dict[Symbol, Position] = {}
+        self._agenda = Agenda()
+        self.lines = Lines(self._agenda, self._intents, self._answer_all, history=history, idle_grace=idle_grace)
         self._heard: dict[str, tuple[float, int]] = {}
         self._serials = count()
-        self._timers: list[tuple[float, int, Callable[[float], None]]] = []
 
     # ------------------------------------------------------------------------------------------- the caller's side
 
     def intents(self) -> list[Intent]:
         """Take what must be asked of the broker and of history."""
-        intents, self._intents = self._intents, []
+        intents = list(self._intents)
+        self._intents.clear()
         return intents
 
     @property
     def next_due(self) -> float | None:
         """When `due` has something to do; None: only after another call."""
-        return self._timers[0][0] if self._timers else None
+        return self._agenda.next
 
     def due(self, now: float) -> None:
         """Do what the clock asks for."""
-        while self._timers and self._timers[0][0] <= now:
-            heapq.heappop(self._timers)[2](now)
-
-    def _at(self, time: float, action: Callable[[float], None]) -> None:
-        heapq.heappush(self._timers, (time, next(self._serials), action))
+        self._agenda.due(now)
 
     # ---------------------------------------------------------------------------------------------------- commands
 
@@ -156,7 +107,7 @@ class Hub:
         client.requests[request] = None
         for symbol in list(request.open):
             self._place(request, symbol, now)
-        self._at(request.deadline, lambda later: self._expire(request, later))
+        self._agenda.at(request.deadline, lambda later: self._expire(request, later))
         self._answer_ready(request, now)
 
     def unsubscribe(self, client: Client, command: Unsubscribe, now: float) -> None:
@@ -190,7 +141,7 @@ class Hub:
         for symbol, follower in client.followers.items():
             line = self.lines[symbol]
             line.recovery.drained(follower, now)
-            self._after(line)
+            self.lines.look_after(line)
 
     # ---------------------------------------------------------------------------------------- a request's progress
 
@@ -203,11 +154,15 @@ class Hub:
         elif symbol not in self.directory:
             request.reject(symbol, Rejection.UNKNOWN_SYMBOL)
         else:
-            line = self._line(symbol, now)
+            line = self.lines.provide(symbol, now)
             line.waiting[request] = None
             if line.bound:
                 request.bound(symbol)
-            self._tend(line, now)
+            self.lines.tend(line, now)
+
+    def _answer_all(self, requests: Sequence[Request], now: float) -> None:
+        for request in requests:
+            self._answer_ready(request, now)
 
     def _answer_ready(self, request: Request, now: float) -> None:
         """Answer what can be answered, or gather a little first."""
@@ -215,7 +170,7 @@ class Hub:
             self._answer(request, now)
         elif (request.ready or request.rejected) and not request.gathering:
             request.gathering = True
-            self._at(now + GATHER, lambda later: self._gathered(request, later))
+            self._agenda.at(now + GATHER, lambda later: self._gathered(request, later))
 
     def _gathered(self, request: Request, now: float) -> None:
         request.gathering = False
@@ -238,7 +193,7 @@ class Hub:
             client.outbox.say(Subscribed(request.command.id, accepted, rejected, pending))
             for line, follower in begun:
                 line.recovery.begin(follower, now)
-                self._after(line)
+                self.lines.look_after(line)
         if request.answered:
             if not request.command.symbols or (request.command is client.everything and not self.directory):
                 client.outbox.say(Subscribed(request.command.id, {}, {}, 0))
@@ -253,7 +208,7 @@ class Hub:
         follower = client.followers.get(symbol)
         if follower is not None:  # subscribing again only changes the rate (DESIGN 5)
             line.recovery.pace(follower, command.max_rate, now)
-            self._after(line)
+            self.lines.look_after(line)
             return Accepted(follower.cursor, command.max_rate)
         follower = Follower(symbol, client.outbox, next(self._serials), max_rate=command.max_rate)
         client.followers[symbol] = follower
@@ -281,12 +236,12 @@ class Hub:
         line = self.lines.get(symbol)
         if line is not None:
             line.waiting.pop(request, None)
-            self._tend(line, now)
+            self.lines.tend(line, now)
 
     def _unfollow(self, client: Client, symbol: Symbol, now: float) -> None:
         line = self.lines[symbol]
         line.recovery.leave(client.followers.pop(symbol))
-        self._tend(line, now)
+        self.lines.tend(line, now)
 
     # -------------------------------------------------------------------------------------------------- the feed
 
@@ -298,21 +253,21 @@ class Hub:
             if line is not None:
                 line.recovery.accept(message.epoch, message.first, message.lines, now)
                 if line.recovery.restless:
-                    self._after(line)
+                    self.lines.look_after(line)
 
     def answer(self, answer: Answer, now: float) -> None:
         """History has answered."""
         line = self.lines.get(answer.question.symbol)
         if line is not None:
             line.recovery.answer(answer, now)
-            self._after(line)
+            self.lines.look_after(line)
 
     def unanswered(self, question: Question, now: float) -> None:
         """History has not answered in time."""
         line = self.lines.get(question.symbol)
         if line is not None:
             line.recovery.unanswered(question, now)
-            self._after(line)
+            self.lines.look_after(line)
 
     def heard(self, heartbeat: Heartbeat, now: float) -> None:
         """A shard lives: take its marks, and say so where it was stale."""
@@ -321,21 +276,15 @@ class Hub:
         status = self.status.get(shard)
         if status is None or not status.live:
             self._say_status(Status(live=True, since=heartbeat.time, shard=shard))
-            self._at(now + STALE, lambda later: self._watch(shard, later))
+            self._agenda.at(now + STALE, lambda later: self._watch(shard, later))
         for symbol, seq in heartbeat.marks.items():
-            mark = Position(heartbeat.epoch, seq)
-            if mark >= self._marks.get(symbol, mark):
-                self._marks[symbol] = mark
-            line = self.lines.get(symbol)
-            if line is not None:
-                line.recovery.heard(mark, now)
-                self._after(line)
+            self.lines.heard(symbol, Position(heartbeat.epoch, seq), now)
 
     def _watch(self, shard: str, now: float) -> None:
         """Flag *shard* stale where it has been silent for `STALE` seconds, else look again when it may be."""
         heard, at = self._heard[shard]
         if now < heard + STALE:
-            self._at(heard + STALE, lambda later: self._watch(shard, later))
+            self._agenda.at(heard + STALE, lambda later: self._watch(shard, later))
             return
         self._say_status(Status(live=False, since=at, shard=shard))
         self._intents.append(Probe(shard))
@@ -353,7 +302,7 @@ class Hub:
             return
         for symbol, instrument in changed.items():
             self._say_session(instrument, before.get(symbol))
-        for symbol in [s for s in self.lines if s not in self.directory]:
+        for symbol in [line.symbol for line in self.lines if line.symbol not in self.directory]:
             self._delist(symbol, now)
         for client in list(self.clients):
             for request in list(client.requests):
@@ -387,117 +336,3 @@ class Hub:
         for client in [c for c in self.clients if symbol in c.followers]:
             self._unfollow(client, symbol, now)
             client.outbox.say(Unsubscribed(None, (symbol,), "delisted"))
-
-    # ------------------------------------------------------------------------------------------------ the broker
-
-    def connect(self, now: float) -> None:
-        """A connection to the broker stands: open what is wanted."""
-        self.connected = True
-        for line in self.lines.values():
-            self._tend(line, now)
-
-    def disconnect(self, now: float) -> None:
-        """The connection is gone, and with it every line.  Clients stay."""
-        self.connected = False
-        for line in list(self.lines.values()):
-            if line.stage is not Stage.CLOSED:
-                line.enter(Stage.CLOSED, now)
-                self._tend(line, now)
-
-    def opened(self, intent: Open, now: float) -> None:
-        """The broker has bound a symbol."""
-        line = self.lines.get(intent.symbol)
-        if line is None or line.stage is not Stage.OPENING or line.attempt != intent.attempt:
-            return
-        line.enter(Stage.OPEN, now)
-        for request in line.waiting:
-            request.bound(intent.symbol)
-        for request in list(line.waiting):
-            self._answer_ready(request, now)
-        self._after(line)
-        self._tend(line, now)
-
-    def refused(self, intent: Open, now: float) -> None:
-        """The broker could not bind a symbol: try again a little later."""
-        line = self.lines.get(intent.symbol)
-        if line is None or line.stage is not Stage.OPENING or line.attempt != intent.attempt:
-            return
-        line.enter(Stage.CLOSED, now)
-        self._at(now + RETRY, lambda later: self._tend(line, later))
-
-    def closed(self, intent: Close, now: float) -> None:
-        """The broker keeps nothing for a symbol any more."""
-        line = self.lines.get(intent.symbol)
-        if line is not None and line.stage is Stage.CLOSING and line.attempt == intent.attempt:
-            line.enter(Stage.CLOSED, now)
-            self._tend(line, now)
-
-    def unfollowed(self, symbol: Symbol, now: float) -> None:
-        """The broker ended one symbol's flow by itself: open it again."""
-        line = self.lines.get(symbol)
-        if line is not None and line.bound:
-            line.enter(Stage.CLOSED, now)
-            self._tend(line, now)
-
-    # ------------------------------------------------------------------------------------------------- the lines
-
-    def _line(self, symbol: Symbol, now: float) -> Line:
-        line = self.lines.get(symbol)
-        if line is None:
-            recovery = Recovery(symbol, self.tally, history=self._history)
-            line = self.lines[symbol] = Line(recovery, now)
-            if symbol in self._marks:
-                recovery.heard(self._marks[symbol], now)
-        return line
-
-    def _tend(self, line: Line, now: float) -> None:
-        """Take the next transition of a line, or schedule when to look again."""
-        match line.stage:
-            case Stage.CLOSED if line.wanted:
-                if self.connected:
-                    line.enter(Stage.OPENING, now)
-                    self._intents.append(Open(line.recovery.symbol, line.attempt))
-            case Stage.CLOSED:
-                self._at(now + RETAIN, lambda later: self._forget(line, later))
-            case Stage.OPEN if not line.wanted:
-                line.enter(Stage.IDLE, now)
-                self._at(now + self._idle_grace, lambda later: self._close_idle(line, later))
-            case Stage.IDLE if line.wanted:
-                line.enter(Stage.OPEN, now)
-            case _:
-                pass
-
-    def _close_idle(self, line: Line, now: float) -> None:
-        if line.stage is Stage.IDLE and now >= line.since + self._idle_grace:
-            line.enter(Stage.CLOSING, now)
-            self._intents.append(Close(line.recovery.symbol, line.attempt))
-
-    def _forget(self, line: Line, now: float) -> None:
-        """The tape outlives its queue for `RETAIN` seconds, so that who comes back finds the newest tick."""
-        symbol = line.recovery.symbol
-        due = line.stage is Stage.CLOSED and not line.wanted and now >= line.since + RETAIN
-        if due and self.lines.get(symbol) is line:
-            del self.lines[symbol]
-
-    def _after(self, line: Line) -> None:
-        """Pass on what a recovery asks for, and schedule its next deadline."""
-        recovery = line.recovery
-        outgoing = recovery.questions.outgoing
-        if outgoing:
-            self._intents.extend(map(Ask, outgoing))
-            self.tally.questions += len(outgoing)
-            outgoing.clear()
-        if recovery.rebind:
-            recovery.rebind = False
-            self._intents.append(Rebind(recovery.symbol))
-        at = recovery.next_due
-        if at is not None and (line.due_at is None or at < line.due_at):
-            line.due_at = at
-            self._at(at, lambda later: self._due_recovery(line, at, later))
-
-    def _due_recovery(self, line: Line, at: float, now: float) -> None:
-        if line.due_at != at:
-            return  # an earlier deadline came in between and has looked after this one too
-        line.due_at = None
-        line.recovery.due(now)
-        self._after(line)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from gateway.recovery import Recovery
+from services.market.symbol import Symbol
 
 if TYPE_CHECKING:
     from gateway.request import Request
@@ -48,6 +49,11 @@ class Line:
         self.waiting: dict[Request, None] = {}
         self.due_at: float | None = None
         """When the recovery's next deadline is scheduled."""
+
+    @property
+    def symbol(self) -> Symbol:
+        """Whose line it is."""
+        return self.recovery.symbol
 
     @property
     def wanted(self) -> bool:

@@ -26,7 +26,8 @@ from gateway.frames import (
     Subscriptions,
     Unsubscribed,
 )
-from gateway.hub import STALE, Close, Hub, Open, Probe
+from gateway.hub import STALE, Hub
+from gateway.intents import Close, Open, Probe
 from gateway.line import IDLE_GRACE, RETAIN, RETRY, Stage
 from gateway.outbox import Outbox
 from gateway.request import GATHER, PATIENCE
@@ -57,7 +58,7 @@ class Floor:
         self.hub = Hub(history=False)
         self.client, self.outbox = self.newcomer()
         if connected:
-            self.hub.connect(self.now)
+            self.hub.lines.connect(self.now)
         if known:
             self.learn(*map(instrument, known))
 
@@ -84,7 +85,7 @@ class Floor:
         """The broker binds whatever it is asked for; return what that was."""
         intents = [intent for intent in self.hub.intents() if isinstance(intent, Open)]
         for intent in intents:
-            self.hub.opened(intent, self.now)
+            self.hub.lines.opened(intent, self.now)
         return [intent.symbol for intent in intents]
 
     def live(self, symbol: Symbol, first: int, count: int = 1) -> None:
@@ -140,7 +141,7 @@ def test_unknown_symbol_is_rejected_by_name() -> None:
     said = floor.said()
 
     assert said[0] == Subscribed(1, {A: nowhere()}, {Symbol("ZZZZ"): Rejection.UNKNOWN_SYMBOL}, 0)
-    assert Symbol("ZZZZ") not in floor.hub.lines
+    assert floor.hub.lines.get(Symbol("ZZZZ")) is None
 
 
 def test_before_the_directory_subscriptions_wait() -> None:
@@ -192,13 +193,13 @@ def test_slow_bindings_are_gathered() -> None:
     floor = Floor()
     floor.subscribe(A, B, C)
     opens = [intent for intent in floor.hub.intents() if isinstance(intent, Open)]
-    floor.hub.opened(opens[0], floor.now)
+    floor.hub.lines.opened(opens[0], floor.now)
     floor.later(GATHER / 2)
-    floor.hub.opened(opens[1], floor.now)
+    floor.hub.lines.opened(opens[1], floor.now)
     assert floor.said() == []
     floor.later(GATHER)
     assert floor.said()[0] == Subscribed(1, {A: nowhere(), B: nowhere()}, {}, 1)
-    floor.hub.opened(opens[2], floor.now)
+    floor.hub.lines.opened(opens[2], floor.now)
 
     assert floor.said()[0] == Subscribed(1, {C: nowhere()}, {}, 0)
 
@@ -222,7 +223,7 @@ def test_commands_on_one_symbol_take_effect_in_order() -> None:
     floor.subscribe(A, B, command_id=1)
     floor.subscribe(A, command_id=2, max_rate=2.0)
     opens = [intent for intent in floor.hub.intents() if isinstance(intent, Open)]
-    floor.hub.opened(opens[0], floor.now)
+    floor.hub.lines.opened(opens[0], floor.now)
     answers = [frame for frame in floor.said() if isinstance(frame, Subscribed)]
 
     assert [(frame.id, list(frame.symbols)) for frame in answers] == [(1, [A]), (2, [A])]
@@ -339,7 +340,7 @@ def test_idle_line_closes_after_its_grace() -> None:
     floor.later(0.2)
     (intent,) = floor.hub.intents()
     assert isinstance(intent, Close)
-    floor.hub.closed(intent, floor.now)
+    floor.hub.lines.closed(intent, floor.now)
     floor.later(RETAIN - 0.1)
     assert floor.stage(A) is Stage.CLOSED
     floor.later(0.2)
@@ -374,7 +375,7 @@ def test_follower_in_closing_waits_for_a_fresh_opening() -> None:
     floor.subscribe(A, command_id=3)
     assert floor.hub.intents() == []
     assert isinstance(closing, Close)
-    floor.hub.closed(closing, floor.now)
+    floor.hub.lines.closed(closing, floor.now)
 
     assert floor.open() == [A]
 
@@ -384,11 +385,11 @@ def test_lost_connection_keeps_clients_and_opens_again() -> None:
     floor = Floor()
     floor.subscribe(A, B)
     opens = [intent for intent in floor.hub.intents() if isinstance(intent, Open)]
-    floor.hub.opened(opens[0], floor.now)
-    floor.hub.disconnect(floor.now)
-    floor.hub.opened(opens[1], floor.now)
+    floor.hub.lines.opened(opens[0], floor.now)
+    floor.hub.lines.disconnect(floor.now)
+    floor.hub.lines.opened(opens[1], floor.now)
     assert floor.stage(B) is Stage.CLOSED
-    floor.hub.connect(floor.now)
+    floor.hub.lines.connect(floor.now)
 
     assert sorted(floor.open()) == [A, B]
 
@@ -399,7 +400,7 @@ def test_refused_opening_is_tried_again() -> None:
     floor.subscribe(A)
     (intent,) = floor.hub.intents()
     assert isinstance(intent, Open)
-    floor.hub.refused(intent, floor.now)
+    floor.hub.lines.refused(intent, floor.now)
     floor.later(RETRY - 0.1)
     assert floor.open() == []
     floor.later(0.2)
@@ -412,7 +413,7 @@ def test_flow_that_the_broker_ended_opens_again() -> None:
     floor = Floor()
     floor.subscribe(A, B)
     floor.open()
-    floor.hub.unfollowed(A, floor.now)
+    floor.hub.lines.unfollowed(A, floor.now)
 
     assert floor.open() == [A]
     assert floor.stage(B) is Stage.OPEN
@@ -470,20 +471,20 @@ def test_leaving_client_leaves_nothing_behind() -> None:
     floor.hub.leave(floor.client, floor.now)
 
     assert not floor.hub.clients
-    assert not any(line.wanted for line in floor.hub.lines.values())
+    assert not any(line.wanted for line in floor.hub.lines)
     floor.later(IDLE_GRACE + RETAIN + PATIENCE)
     for _ in range(2):  # one line was open, the other was still being opened
         for intent in floor.hub.intents():
             if isinstance(intent, Open):
-                floor.hub.opened(intent, floor.now)
+                floor.hub.lines.opened(intent, floor.now)
             elif isinstance(intent, Close):
-                floor.hub.closed(intent, floor.now)
+                floor.hub.lines.closed(intent, floor.now)
         floor.later(IDLE_GRACE + RETAIN)
     for intent in floor.hub.intents():
         assert isinstance(intent, Close)
-        floor.hub.closed(intent, floor.now)
+        floor.hub.lines.closed(intent, floor.now)
     floor.later(RETAIN + 0.1)
-    assert floor.hub.lines == {}
+    assert len(floor.hub.lines) == 0
 
 
 @pytest.mark.parametrize("order", [(A, B), (B, A)])

@@ -1,0 +1,176 @@
+"""The lines of a gateway: which symbols the broker keeps coming, and what their recoveries ask for.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from gateway.agenda import Agenda
+from gateway.intents import Ask, Close, Intent, Open, Rebind
+from gateway.line import IDLE_GRACE, RETAIN, RETRY, Line, Stage
+from gateway.recovery import Recovery
+from gateway.request import Request
+from gateway.tally import Tally
+from services.market.position import Position
+from services.market.symbol import Symbol
+
+
+class Lines:
+    """Every line that is open, wanted, or remembered.
+
+    *bound* is called with the requests that waited for a symbol once the broker has bound it.
+    """
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        intents: list[Intent],
+        bound: Callable[[list[Request], float], None],
+        *,
+        history: bool,
+        idle_grace: float = IDLE_GRACE,
+    ) -> None:
+        self.tally = Tally()
+        self.connected = False
+        self._by_symbol: dict[Symbol, Line] = {}
+        self._marks: dict[Symbol, Position] = {}
+        self._agenda = agenda
+        self._intents = intents
+        self._bound = bound
+        self._history = history
+        self._idle_grace = idle_grace
+
+    def __iter__(self) -> Iterator[Line]:
+        return iter(self._by_symbol.values())
+
+    def __len__(self) -> int:
+        return len(self._by_symbol)
+
+    def __getitem__(self, symbol: Symbol) -> Line:
+        return self._by_symbol[symbol]
+
+    def get(self, symbol: Symbol) -> Line | None:
+        """The line of *symbol*; None: there is none."""
+        return self._by_symbol.get(symbol)
+
+    def provide(self, symbol: Symbol, now: float) -> Line:
+        """The line of *symbol*, a new one where there is none; it knows the marks that came before."""
+        line = self._by_symbol.get(symbol)
+        if line is None:
+            recovery = Recovery(symbol, self.tally, history=self._history)
+            line = self._by_symbol[symbol] = Line(recovery, now)
+            if symbol in self._marks:
+                recovery.heard(self._marks[symbol], now)
+        return line
+
+    def heard(self, symbol: Symbol, mark: Position, now: float) -> None:
+        """A heartbeat names the last position of *symbol*."""
+        if mark >= self._marks.get(symbol, mark):
+            self._marks[symbol] = mark
+        line = self._by_symbol.get(symbol)
+        if line is not None:
+            line.recovery.heard(mark, now)
+            self.look_after(line)
+
+    # ---------------------------------------------------------------------------------------- the broker speaks
+
+    def connect(self, now: float) -> None:
+        """A connection to the broker stands: open what is wanted."""
+        self.connected = True
+        for line in self._by_symbol.values():
+            self.tend(line, now)
+
+    def disconnect(self, now: float) -> None:
+        """The connection is gone, and with it every line.  Clients stay."""
+        self.connected = False
+        for line in list(self._by_symbol.values()):
+            if line.stage is not Stage.CLOSED:
+                line.enter(Stage.CLOSED, now)
+                self.tend(line, now)
+
+    def opened(self, intent: Open, now: float) -> None:
+        """The broker has bound a symbol."""
+        line = self._by_symbol.get(intent.symbol)
+        if line is None or line.stage is not Stage.OPENING or line.attempt != intent.attempt:
+            return
+        line.enter(Stage.OPEN, now)
+        for request in line.waiting:
+            request.bound(intent.symbol)
+        self._bound(list(line.waiting), now)
+        self.look_after(line)
+        self.tend(line, now)
+
+    def refused(self, intent: Open, now: float) -> None:
+        """The broker could not bind a symbol: try again a little later."""
+        line = self._by_symbol.get(intent.symbol)
+        if line is None or line.stage is not Stage.OPENING or line.attempt != intent.attempt:
+            return
+        line.enter(Stage.CLOSED, now)
+        self._agenda.at(now + RETRY, lambda later: self.tend(line, later))
+
+    def closed(self, intent: Close, now: float) -> None:
+        """The broker keeps nothing for a symbol any more."""
+        line = self._by_symbol.get(intent.symbol)
+        if line is not None and line.stage is Stage.CLOSING and line.attempt == intent.attempt:
+            line.enter(Stage.CLOSED, now)
+            self.tend(line, now)
+
+    def unfollowed(self, symbol: Symbol, now: float) -> None:
+        """The broker ended one symbol's flow by itself: open it again."""
+        line = self._by_symbol.get(symbol)
+        if line is not None and line.bound:
+            line.enter(Stage.CLOSED, now)
+            self.tend(line, now)
+
+    # ------------------------------------------------------------------------------------------ transitions
+
+    def tend(self, line: Line, now: float) -> None:
+        """Take the next transition of a line, or schedule when to look again."""
+        match line.stage:
+            case Stage.CLOSED if line.wanted:
+                if self.connected:
+                    line.enter(Stage.OPENING, now)
+                    self._intents.append(Open(line.recovery.symbol, line.attempt))
+            case Stage.CLOSED:
+                self._agenda.at(now + RETAIN, lambda later: self._forget(line, later))
+            case Stage.OPEN if not line.wanted:
+                line.enter(Stage.IDLE, now)
+                self._agenda.at(now + self._idle_grace, lambda later: self._close_idle(line, later))
+            case Stage.IDLE if line.wanted:
+                line.enter(Stage.OPEN, now)
+            case _:
+                pass
+
+    def _close_idle(self, line: Line, now: float) -> None:
+        if line.stage is Stage.IDLE and now >= line.since + self._idle_grace:
+            line.enter(Stage.CLOSING, now)
+            self._intents.append(Close(line.recovery.symbol, line.attempt))
+
+    def _forget(self, line: Line, now: float) -> None:
+        """The tape outlives its queue for `RETAIN` seconds, so that who comes back finds the newest tick."""
+        symbol = line.recovery.symbol
+        due = line.stage is Stage.CLOSED and not line.wanted and now >= line.since + RETAIN
+        if due and self._by_symbol.get(symbol) is line:
+            del self._by_symbol[symbol]
+
+    def look_after(self, line: Line) -> None:
+        """Pass on what a recovery asks for, and schedule its next deadline."""
+        recovery = line.recovery
+        outgoing = recovery.questions.outgoing
+        if outgoing:
+            self._intents.extend(map(Ask, outgoing))
+            self.tally.questions += len(outgoing)
+            outgoing.clear()
+        if recovery.rebind:
+            recovery.rebind = False
+            self._intents.append(Rebind(recovery.symbol))
+        at = recovery.next_due
+        if at is not None and (line.due_at is None or at < line.due_at):
+            line.due_at = at
+            self._agenda.at(at, lambda later: self._due_recovery(line, at, later))
+
+    def _due_recovery(self, line: Line, at: float, now: float) -> None:
+        if line.due_at != at:
+            return  # an earlier deadline came in between and has looked after this one too
+        line.due_at = None
+        line.recovery.due(now)
+        self.look_after(line)
