@@ -8,7 +8,7 @@ from typing import Final
 from gateway.outbox import ROOM_BYTES
 
 SLOW_S: Final = 0.5
-"""Seconds that data may wait unsent before the client conflates (DESIGN 7)."""
+"""Seconds that data may wait unsent before the client conflates (`docs/architecture.md`)."""
 
 
 class Verdict(Enum):

@@ -39,7 +39,7 @@ from services.market.symbol import Symbol
 from services.market.wire import TickMessage
 
 STALE: Final = 3.0
-"""Seconds without a shard's heartbeat after which its feed is stale (DESIGN 6)."""
+"""Seconds without a shard's heartbeat after which its feed is stale (`docs/architecture.md`)."""
 
 
 class Hub:
@@ -97,8 +97,7 @@ class Hub:
             symbols = tuple(self.directory)
         if len(client.names.union(symbols)) > client.max_symbols:
             client.everything = None if client.everything is command else client.everything
-            message = f"symbols: at most {client.max_symbols} on one connection"
-            client.outbox.say(Error(command.id, "too_many_symbols", message))
+            self._too_many(client, command)
             return
         self._request(client, command, symbols, now)
 
@@ -206,7 +205,7 @@ class Hub:
         line = self.lines[symbol]
         line.waiting.pop(request, None)
         follower = client.followers.get(symbol)
-        if follower is not None:  # subscribing again only changes the rate (DESIGN 5)
+        if follower is not None:  # subscribing again only changes the rate (`docs/protocol.md`)
             line.recovery.pace(follower, command.max_rate, now)
             self.lines.look_after(line)
             return Accepted(follower.cursor, command.max_rate)
@@ -314,10 +313,16 @@ class Hub:
     def _join_everything(self, client: Client, changed: Mapping[Symbol, Instrument], now: float) -> None:
         if client.everything is None:
             return
-        room = client.max_symbols - len(client.names)
-        new = [s for s in changed if s not in client.names][: max(0, room)]
-        if new:
-            self._request(client, client.everything, new, now)
+        room = max(0, client.max_symbols - len(client.names))
+        new = [s for s in changed if s not in client.names]
+        if len(new) > room:
+            self._too_many(client, client.everything)
+        if new[:room]:
+            self._request(client, client.everything, new[:room], now)
+
+    def _too_many(self, client: Client, command: Subscribe) -> None:
+        message = f"symbols: at most {client.max_symbols} on one connection"
+        client.outbox.say(Error(command.id, "too_many_symbols", message))
 
     def _say_session(self, instrument: Instrument, before: Instrument | None) -> None:
         line = self.lines.get(instrument.symbol)

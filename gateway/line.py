@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 IDLE_GRACE: Final = 30.0
 """Seconds that a symbol without followers stays bound: page reloads and changed minds cost the broker nothing."""
 RETAIN: Final = 60.0
-"""Seconds that the tape outlives its queue (DESIGN 6)."""
+"""Seconds that the tape outlives its queue (`docs/architecture.md`)."""
 RETRY: Final = 0.5
 """Seconds until an opening that the broker refused is tried again."""
 

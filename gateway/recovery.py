@@ -1,4 +1,4 @@
-"""Recovery: the nine rules of DESIGN 4 for one symbol on one gateway.  Pure.
+"""Recovery: the nine rules of `docs/architecture.md` for one symbol on one gateway.  Pure.
 
 Rule numbers in this file are those of `docs/architecture.md`, "No unexplained hole".  `tests/model` explores
 every interleaving of a small world through this very class.

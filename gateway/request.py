@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from gateway.commands import Subscribe
 
 PATIENCE: Final = 10.0
-"""Seconds after which what is not bound is rejected as `feed_unavailable` (DESIGN 5)."""
+"""Seconds after which what is not bound is rejected as `feed_unavailable` (`docs/protocol.md`)."""
 PART: Final = 200
-"""Most symbols in one `subscribed` frame (DESIGN 5)."""
+"""Most symbols in one `subscribed` frame (`docs/protocol.md`)."""
 GATHER: Final = 0.05
 """Seconds that bound symbols wait for others of the same command, so that a long list is a few frames."""
 

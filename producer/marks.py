@@ -15,7 +15,7 @@ from services.broker.ports import Route
 from services.market.symbol import Symbol
 
 RECENT_US: Final = 3_000_000
-"""How long after its last tick a symbol is in every heartbeat (DESIGN 6)."""
+"""How long after its last tick a symbol is in every heartbeat (`docs/architecture.md`)."""
 SILENT_US: Final = 60_000_000
 """How long a symbol is silent before its last tick is published again, for the log, and then how often."""
 FULL_EVERY: Final = 10

@@ -1,6 +1,6 @@
 """The independent checker: is what a client was told true to the promise "no unexplained hole"?
 
-Written from DESIGN 4's table and DESIGN 5's frames alone.  It imports nothing of Tickwire's, so a wrong idea in
+Written from the tables of `docs/protocol.md` alone.  It imports nothing of Tickwire's, so a wrong idea in
 the gateway cannot excuse itself here.  One checker is one logical client: it may live on several connections,
 one after another, and keeps its cursors over them.
 

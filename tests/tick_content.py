@@ -1,4 +1,4 @@
-"""Is a tick what DESIGN 3 says a tick is?  Imports nothing of Tickwire's."""
+"""Is a tick what `docs/protocol.md` says a tick is?  Imports nothing of Tickwire's."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ class Rule(StrEnum):
     """What was broken."""
 
     MALFORMED = "malformed"  # not JSON, or a field of the frame is missing or of a wrong type
-    UNKNOWN_OP = "unknown_op"  # an op that DESIGN 5 does not list
+    UNKNOWN_OP = "unknown_op"  # an op that the protocol does not list
     TOO_BIG = "too_big"  # a frame above 64 KiB
     WELCOME = "welcome"  # the first frame, and only the first, is welcome
     NOT_SUBSCRIBED = "not_subscribed"  # a frame of a symbol before subscribed or after unsubscribed

@@ -25,7 +25,7 @@ RATE: Final = 400
 SEED: Final = 7
 FEW: Final = ["NVDA", "TSLA", "AAPL"]
 SETTLE_S: Final = 8.0
-"""DESIGN 4: each cursor reaches the producer's last position within 8 s of its last tick."""
+"""The promise: each cursor reaches the producer's last position within 8 s of its last tick."""
 
 pytestmark = pytest.mark.timeout(180)
 

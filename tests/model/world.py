@@ -4,7 +4,7 @@ One symbol, one client, two gateways, one log.  Each action is one atomic step. 
 remembered; a gateway's Recovery is thawed from it, driven, and frozen again.  Times are forgotten on freezing: a
 deadline is an action that may happen whenever its clock has been started.
 
-History may answer from any prefix of the log.  The oracle is the client's side of DESIGN 4's table, plus what only
+History may answer from any prefix of the log.  The oracle is the client's side of the promise, plus what only
 somebody who sees the log can say: that nothing was hidden, and that nothing was called lost which the log has.
 """
 

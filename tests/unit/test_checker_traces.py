@@ -30,7 +30,7 @@ from tests.verdicts import Broken
 
 @dataclass
 class Gateway:
-    """A small gateway that only ever says what DESIGN 4 allows; each frame is of one symbol."""
+    """A small gateway that only ever says what the promise allows; each frame is of one symbol."""
 
     draw: Callable[[st.SearchStrategy[int]], int]
     steps: list[Step] = field(default_factory=lambda: [WELCOME])

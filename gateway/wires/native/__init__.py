@@ -1,1 +1,1 @@
-"""The native wire, version 1: JSON text frames at `/v1/stream` (DESIGN 5, `docs/protocol.md`)."""
+"""The native wire, version 1: JSON text frames at `/v1/stream` (`docs/protocol.md`)."""

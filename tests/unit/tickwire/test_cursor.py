@@ -1,4 +1,4 @@
-"""A client's cursor, against DESIGN's table."""
+"""A client's cursor, against the table of `docs/protocol.md`."""
 
 from __future__ import annotations
 
