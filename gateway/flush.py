@@ -1,7 +1,7 @@
 """From outboxes to sockets: who has something to say, and when it is written.
 
-A pass of live ticks touches many clients; each gets one write, however many ticks it takes (`docs/architecture.md`).  What is
-touched outside a pass (answers, turns, replay) is written one turn of the event loop later, together.
+A pass of live ticks touches many clients; each gets one write, however many ticks it takes.  What is touched
+outside a pass (answers, turns, replay) is written one turn of the event loop later, together.
 """
 
 from __future__ import annotations

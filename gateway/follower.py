@@ -25,8 +25,8 @@ class Mode(Enum):
 class Follower:
     """The cursor of one client in one symbol, and every frame that may move it.
 
-    Each method says one frame and moves the cursor as the table of `docs/protocol.md` has it; which frame comes next is
-    decided in `gateway.recovery`.
+    Each method says one frame and moves the cursor as the table of `docs/protocol.md` has it; which frame comes
+    next is decided in `gateway.recovery`.
     """
 
     __slots__ = (

@@ -14,7 +14,7 @@ from typing import Final
 from gateway.frames import Frame
 
 ROOM_BYTES: Final = 64 * 1024
-"""Bytes of ticks that may wait before a replay pauses and a live client counts as slow (`docs/architecture.md`)."""
+"""Bytes of ticks that may wait before a replay pauses and a live client counts as slow."""
 
 
 class Outbox:

@@ -24,7 +24,7 @@ from services.broker.ports import Outgoing
 from services.market.symbol import Symbol
 
 WIRE: Final = 5_000
-"""Most messages without an answer (`docs/architecture.md`): 0.25 s of what a broker with a log on 2 cores confirms."""
+"""Most messages without an answer: 0.25 s of what a broker with a log on 2 cores confirms."""
 WIRE_TICKS: Final = 4_800
 """Most of them that carry ticks; the others are left to heartbeats, directory and repeats."""
 QUEUE_US: Final = 10_000_000

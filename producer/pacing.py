@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 CATCH_UP_US: Final = 2_000_000
-"""How late ticks may still be made (`docs/architecture.md`); what was due earlier is skipped: holes, which are counted."""
+"""How late ticks may still be made; what was due earlier is skipped: holes, which are counted."""
 PASS_US: Final = 20_000
 """Most schedule in one pass: at 50,000 ticks/s 1,000 ticks, about 20 ms of work, between two turns of the loop."""
 STEP_US: Final = 1_000_000

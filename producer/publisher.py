@@ -23,7 +23,11 @@ from services.market.directory import Instrument, split
 from services.runtime.clock import Clock
 
 DIRECTORY_EVERY: Final = 9
-"""Heartbeats from one telling of the directory to the next: a gateway's clients wait 10 s for the first one."""
+"""Most heartbeats from one telling of the directory to the next: a gateway's clients wait 10 s for the first one.
+
+A directory of n parts (500 symbols each) is told every n + 1 heartbeats where that is less: a gateway that starts
+after the producer has nothing to offer before (9.2 s measured), and 100 symbols are 15 KB.
+"""
 
 _log = structlog.get_logger("tickwire.producer")
 
@@ -140,7 +144,7 @@ class Publisher:
 
     def _tell_directory(self) -> None:
         if len(self._spare(self._directory)) == len(self._directory):
-            self._until_directory = DIRECTORY_EVERY
+            self._until_directory = min(DIRECTORY_EVERY, len(self._directory) + 1)
 
     def _tell_marks(self) -> None:
         marks, full = self._marks.beat(self._now())

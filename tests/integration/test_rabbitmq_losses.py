@@ -127,6 +127,41 @@ async def test_a_broker_that_never_answers_is_silent(amqp_url: str) -> None:
         assert await first_loss(url) is LostReason.SILENT
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_port_that_speaks_something_else_is_protocol(*, at_once: bool) -> None:
+    """Bytes that are no AMQP frames are PROTOCOL, whether the other side speaks first or answers."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not at_once:
+            await reader.read(8)
+        writer.write(b"SSH-2.0-OpenSSH_9.2p1\r\n")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        port = server.sockets[0].getsockname()[1]
+        assert await first_loss(f"amqp://guest:guest@127.0.0.1:{port}/") is LostReason.PROTOCOL
+    finally:
+        server.close()
+
+
+async def test_garbage_on_a_connection_that_stands_is_protocol(vhost_url: str) -> None:
+    """Bytes that are no AMQP frames end a connection as PROTOCOL, and the next one works."""
+    source, sink = source_of(vhost_url), RabbitSink(vhost_url, name="test", clock=SystemClock())
+    async with running_source(source) as got, running_sink(sink):
+        await source.follow(A)
+        assert source._consuming is not None
+        tap = source._consuming._link._factory.tap
+        assert tap is not None
+        tap.feed_data(b"\x01\0\1\0\0\0\2no end")
+        await eventually(lambda: got.connections == 2)
+        assert got.lost == [LostReason.PROTOCOL]
+        await source.follow(A)
+        sink.publish([outgoing(A, 1)])
+        await got.reached(A, 1)
+
+
 @contextlib.asynccontextmanager
 async def tls_in_front_of(url: str, authority: trustme.CA) -> AsyncIterator[URL]:
     """The broker's address behind a TLS endpoint with a certificate of *authority*."""

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import aiormq
 import pytest
 import uvloop
 from aiormq.abc import AbstractChannel
+from structlog.testing import capture_logs
+from yarl import URL
 
 from services.broker import topology
 from services.broker.ports import LostReason, Outgoing, Route
 from services.broker.rabbitmq import RabbitSink, RabbitSource
+from services.broker.rabbitmq.addresses import parse_addresses
+from services.broker.rabbitmq.deliveries import Delivery
+from services.broker.rabbitmq.lane import Flow, Lane
+from services.broker.rabbitmq.link import dial
 from services.errors import BrokerUnavailable
 from services.market.control import Heartbeat, encode_control
 from services.market.symbol import Symbol
+from services.market.wire import TickMessage
 from services.runtime.clock import SystemClock
 from tests.brokers import Broker
 from tests.eventually import eventually
@@ -193,6 +200,72 @@ async def test_a_cancelled_follow_costs_no_other_flow(vhost_url: str) -> None:
         await eventually(lambda: all(got.seqs(n) == [1] for n in (A, *names)))
     assert not got.lost
     assert not got.unfollowed
+
+
+async def test_a_busy_connection_outlives_the_heartbeats_that_it_does_not_hear(vhost_url: str) -> None:
+    """With ticks every few ms the broker sends no heartbeat, and the connection still stands after 8 s.
+
+    aiormq, which sees none of the ticks, would give it up after 3 x (heartbeat + 1) = 6 s.
+    """
+    loop = asyncio.get_running_loop()
+    source = source_of(str(URL(vhost_url).update_query(heartbeat="1")))
+    sink, seq = sink_of(vhost_url), 0
+    async with running_source(source) as got, running_sink(sink):
+        await source.follow(A)
+        began = loop.time()
+        while loop.time() - began < 8:
+            seq += 1
+            sink.publish([outgoing(A, seq)])
+            await eventually(lambda: got.batches and got.batches[-1][-1].first == seq)  # noqa: B023 - asked at once
+        assert await source.probe()
+        assert got.seqs(A) == list(range(1, seq + 1))
+    assert not got.lost
+
+
+async def test_what_waits_in_a_queue_comes_right_behind_the_consumer(vhost_url: str) -> None:
+    """Messages that follow the answer to `consume` at once are lifted too: not one is left to aiormq."""
+    sink, got = sink_of(vhost_url), list[Delivery]()
+    async with running_sink(sink) as told, dial(parse_addresses(vhost_url, name="test")[0], SystemClock()) as link:
+        link.take = got.extend
+        lane = Lane(link, dropped=_never)
+        for turn in range(20):
+            flow = Flow(topology.TICKS, "tick.A", topology.LIVE_ARGUMENTS, A)
+            await lane.attach(flow)
+            number = sink.publish([outgoing(A, 5 * turn + n) for n in range(1, 6)])
+            await eventually(lambda: number in told.settled)  # noqa: B023 - asked at once
+            await lane.consume(flow)
+            await eventually(lambda: len(got) >= 5 * turn + 5)  # noqa: B023 - asked at once
+            await lane.close(flow)
+        assert not link.lifted
+    assert [d.identity for d in got] == [outgoing(A, n).identity for n in range(1, 101)]
+    assert {(d.symbol, d.key) for d in got} == {(A, "tick.A")}
+
+
+def _never(flow: Flow) -> None:
+    raise AssertionError(f"{flow} was dropped")
+
+
+async def test_a_listener_that_raises_costs_no_connection(vhost_url: str) -> None:
+    """An exception in `on_ticks` is logged, and the next ticks come over the same connection."""
+    source, sink = source_of(vhost_url), sink_of(vhost_url)
+
+    class Fails(SourceRecord):
+        def on_ticks(self, messages: Sequence[TickMessage]) -> None:
+            super().on_ticks(messages)
+            raise RuntimeError("a listener's mistake")
+
+    got = Fails()
+    with capture_logs() as lines:
+        async with running_sink(sink), asyncio.TaskGroup() as group:
+            task = group.create_task(source.run(got))
+            await eventually(lambda: got.connections)
+            await source.follow(A)
+            for seq in (1, 2, 3):
+                sink.publish([outgoing(A, seq)])
+                await got.reached(A, seq)
+            task.cancel()
+    assert not got.lost
+    assert [line["event"] for line in lines].count("broker.listener_failed") == 3
 
 
 async def test_an_exchange_of_another_kind_is_a_protocol_loss(vhost_url: str) -> None:

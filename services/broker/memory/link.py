@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from services.broker.backoff import Backoff
 from services.broker.ports import LostReason
 from services.errors import BrokerUnavailable
 
 if TYPE_CHECKING:
     from services.broker.memory.broker import MemoryBroker
-
-BACKOFF_BASE: Final = 0.1
-"""Seconds: most to wait after a lost connection; doubles with each failed attempt."""
-BACKOFF_CAP: Final = 2.0
-"""Seconds: most to wait, and how long a connection must have stood not to count as a failed attempt."""
-_DOUBLINGS: Final = 5
-"""Beyond so many the cap holds anyway, and 2.0 ** 1024 is no number any more."""
 
 
 class LinkListener(Protocol):
@@ -64,15 +58,12 @@ class Link:
                 question.set_result(None)
 
     async def _supervise(self, listener: LinkListener) -> None:
-        failures = 0
+        backoff = Backoff(self._broker.dice.within)
         try:
             while True:
                 began = self._broker.clock.monotonic()
                 await self._attempt(listener)
-                failures = 0 if self._broker.clock.monotonic() - began >= BACKOFF_CAP else failures
-                most = min(BACKOFF_CAP, BACKOFF_BASE * 2 ** min(failures, _DOUBLINGS))
-                failures += 1
-                await self._broker.sleep(self._broker.dice.within(most))
+                await self._broker.sleep(backoff.after(self._broker.clock.monotonic() - began))
         finally:
             self.end(LostReason.CLOSED)
 

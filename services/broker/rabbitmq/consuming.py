@@ -9,7 +9,7 @@ from zlib import crc32
 
 from services.broker import topology
 from services.broker.ports import LostReason, Route
-from services.broker.rabbitmq.lane import Deliver, Flow, Lane
+from services.broker.rabbitmq.lane import Flow, Lane
 from services.broker.rabbitmq.link import Link
 from services.broker.rabbitmq.turns import Turns
 from services.errors import BrokerUnavailable
@@ -19,6 +19,8 @@ LANES: Final = 8
 """Channels for the symbols' queues: 300 openings a second over one, 900 over 16 (measured); an error on one
 takes an eighth of the flows with it."""
 PROBE_S: Final = 2.0
+CONTROL: Final = Symbol("")
+"""Stands for the control messages where a symbol says whose a message is."""
 
 
 class Consuming:
@@ -28,13 +30,11 @@ class Consuming:
     aiormq close the channel, and with it an eighth of all flows.
     """
 
-    def __init__(
-        self, link: Link, deliver: Deliver, control: Deliver, unfollowed: Callable[[Symbol], None]
-    ) -> None:
-        self._link, self._deliver, self._unfollowed = link, deliver, unfollowed
+    def __init__(self, link: Link, unfollowed: Callable[[Symbol], None]) -> None:
+        self._link, self._unfollowed = link, unfollowed
         self._lanes = [Lane(link, self._dropped) for _ in range(LANES)]
         self._desk = Lane(link, self._control_dropped)
-        self._control = Flow(topology.CONTROL, "", topology.CONTROL_ARGUMENTS, control)
+        self._control = Flow(topology.CONTROL, "", topology.CONTROL_ARGUMENTS, CONTROL)
         self._flows: dict[Symbol, Flow] = {}
         self._turns = Turns()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -84,7 +84,7 @@ class Consuming:
             if symbol in self._flows:
                 return
             key = topology.routing_key(Route.TICK, symbol)
-            flow = Flow(topology.TICKS, key, topology.LIVE_ARGUMENTS, self._deliver)
+            flow = Flow(topology.TICKS, key, topology.LIVE_ARGUMENTS, symbol)
             await self._lane(symbol).open(flow)
             self._flows[symbol] = flow
 
@@ -101,7 +101,7 @@ class Consuming:
                 await self._lane(symbol).bind(flow)
 
     def _dropped(self, flow: Flow) -> None:
-        symbol = topology.symbol_of(flow.key)
+        symbol = flow.symbol
         if self._flows.get(symbol) is not flow:
             return  # it was being opened or closed: whoever asked for that is told
         del self._flows[symbol]

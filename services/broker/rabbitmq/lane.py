@@ -10,7 +10,7 @@ from functools import partial
 from itertools import count
 from typing import Any, NoReturn
 
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.abc import AbstractChannel
 from aiormq.exceptions import AMQPChannelError, ChannelInvalidStateError, ChannelNotFoundEntity
 from pamqp import commands
 
@@ -18,9 +18,7 @@ from services.broker.ports import LostReason
 from services.broker.rabbitmq.link import Link, is_cancelled
 from services.broker.topology import Argument, Exchange
 from services.errors import BrokerUnavailable
-
-Deliver = Callable[[str, str | None, bytes], None]
-"""Takes routing key, message_id and body of one message."""
+from services.market.symbol import Symbol
 
 _tags = count(1)
 """Consumer tags of this process; none is used twice (RabbitMQ 4.3.7 keeps a cancelled one for a while)."""
@@ -28,12 +26,13 @@ _tags = count(1)
 
 @dataclass(eq=False, slots=True)
 class Flow:
-    """A queue of ours: what it is bound to, its arguments, who takes its messages."""
+    """A queue of ours: what it is bound to, its arguments, whose messages come from it."""
 
     exchange: Exchange
     key: str
     arguments: Mapping[str, Argument]
-    deliver: Deliver
+    symbol: Symbol
+    """Whose ticks they are; empty: control messages."""
     queue: str = ""
     """Its name, by the broker; empty: there is none."""
     tag: str = ""
@@ -124,9 +123,8 @@ class Lane:
         flow.tag = f"tickwire-{next(_tags)}"
         flow.channel = channel
         self._flows[flow.tag] = flow
-        await channel.basic_consume(
-            flow.queue, partial(_delivered, flow), no_ack=True, exclusive=True, consumer_tag=flow.tag
-        )
+        self._link.lifted[_consumer(flow)] = flow.symbol
+        await channel.basic_consume(flow.queue, _stray, no_ack=True, exclusive=True, consumer_tag=flow.tag)
         if not flow.tag:
             raise BrokerUnavailable("the broker deleted the queue at once")
 
@@ -193,6 +191,7 @@ class Lane:
             raise
 
     def _abandon(self, flow: Flow) -> None:
+        self._link.lifted.pop(_consumer(flow), None)
         if flow.queue:
             self._orphans.append(flow.queue)
         flow.queue = flow.tag = ""
@@ -203,5 +202,10 @@ async def _declare_exchange(channel: AbstractChannel, exchange: Exchange) -> Non
     await channel.exchange_declare(exchange.name, exchange_type=exchange.kind, durable=True, nowait=True)
 
 
-async def _delivered(flow: Flow, message: DeliveredMessage) -> None:
-    flow.deliver(message.routing_key or "", message.header.properties.message_id, message.body)
+def _consumer(flow: Flow) -> tuple[int, bytes]:
+    number = flow.channel.number if flow.channel else 0  # no consumer is on channel 0
+    return number, flow.tag.encode()
+
+
+async def _stray(_: object) -> None:
+    """Take what came after its consumer was given up, and drop it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
@@ -12,9 +12,11 @@ from aiormq.connection import Connection
 from yarl import URL
 
 from services.broker.ports import LostReason
-from services.broker.rabbitmq.frames import Closed, Event
+from services.broker.rabbitmq.deliveries import Deliveries, Delivery
+from services.broker.rabbitmq.frames import Closed, Event, NotFrames
 from services.broker.rabbitmq.losses import Lost, by_close, by_error
-from services.broker.rabbitmq.tap import TappedTransport
+from services.broker.rabbitmq.tap import TapListener, TappedTransport
+from services.market.symbol import Symbol
 from services.runtime.clock import Clock
 
 DIAL_S: Final = 5.0
@@ -27,15 +29,19 @@ SILENT_HEARTBEATS: Final = 3
 _RECHECK_S: Final = 0.1
 
 
-class Link:
+class Link(TapListener):
     """A connection that stands, or stood.  Made by `dial`.
 
-    Its end is known from `ended`; whoever finds out first may `end` it with a reason.
+    Its end is known from `ended`; whoever finds out first may `end` it with a reason.  What comes for its `lifted`
+    consumers never reaches aiormq.
     """
 
     def __init__(self, url: URL, clock: Clock, observe: Callable[[Event], None]) -> None:
-        self._clock, self._observer = clock, observe
-        self._factory = TappedTransport(clock, self._observe)
+        self._clock, self._observe = clock, observe
+        self._deliveries = Deliveries()
+        self._factory = TappedTransport(clock, self._deliveries, self)
+        self.take: Callable[[Sequence[Delivery]], None] = ignore
+        """Takes what came for the lifted consumers, once per read."""
         self._verdict: Lost | None = None
         self._heartbeat = int(url.query["heartbeat"])
         self.connection = Connection(url, transport_factory=self._factory)
@@ -44,6 +50,14 @@ class Link:
     def open(self) -> bool:
         """Whether requests may be made."""
         return self._verdict is None and self.connection.is_opened
+
+    @property
+    def lifted(self) -> dict[tuple[int, bytes], Symbol]:
+        """The lifted consumers by channel and tag, and the symbol of what comes for each (empty: control).
+
+        Entered before the broker is asked for the consumer: a message may come right behind its answer.
+        """
+        return self._deliveries.wanted
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -120,6 +134,20 @@ class Link:
                 self._factory.transport.abort()
             _drop(closing)
 
+    def on_deliveries(self, deliveries: Sequence[Delivery]) -> None:
+        """See `TapListener`."""
+        self.take(deliveries)
+
+    def on_event(self, event: Event) -> None:
+        """See `TapListener`."""
+        if isinstance(event, Closed) and event.channel == 0:
+            self._judge(by_close(event))
+        self._observe(event)
+
+    def on_garbage(self, error: NotFrames) -> None:
+        """See `TapListener`."""
+        self.end(LostReason.PROTOCOL, str(error))
+
     def _too_slow(self) -> Lost:
         reason = LostReason.SILENT if self._factory.transport else LostReason.REFUSED
         return Lost(reason, f"no connection within {DIAL_S:g} s")
@@ -135,11 +163,6 @@ class Link:
         if self._factory.tap is None or not self.transport.is_reading():
             return 0.0  # we are the slow side
         return self._clock.monotonic() - self._factory.tap.heard
-
-    def _observe(self, event: Event) -> None:
-        if isinstance(event, Closed) and event.channel == 0:
-            self._judge(by_close(event))
-        self._observer(event)
 
     def _judge(self, lost: Lost) -> None:
         if self._verdict is None:
@@ -164,8 +187,8 @@ def _drop(future: asyncio.Future[Any]) -> None:
     future.add_done_callback(_error_of)  # so that asyncio does not report it as never retrieved
 
 
-def ignore(_: Event) -> None:
-    """Observe nothing."""
+def ignore(_: object) -> None:
+    """Take or observe nothing."""
 
 
 @asynccontextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from random import Random
 from typing import Final
 
 import structlog
@@ -12,7 +11,7 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 from yarl import URL
 
 from services.broker import topology
-from services.broker.rabbitmq.backoff import Backoff
+from services.broker.backoff import Backoff, jitter
 from services.broker.rabbitmq.link import Link, dial, is_cancelled
 from services.errors import BrokerUnavailable, MalformedMessage
 from services.market.symbol import Symbol
@@ -57,7 +56,7 @@ class LogTail:
         """Return the largest epoch among the newest entries for *symbols*; tries until the log answers."""
         if not symbols:
             return None
-        backoff = Backoff(Random())  # noqa: S311 - spreads attempts, hides nothing
+        backoff = Backoff(jitter)
         attempt = 0
         while True:
             address = self._addresses[attempt % len(self._addresses)]

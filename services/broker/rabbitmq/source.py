@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NoReturn
 
@@ -13,11 +12,11 @@ from services.broker.metrics import BrokerMetrics
 from services.broker.ports import SourceListener, TickSource
 from services.broker.rabbitmq.addresses import parse_addresses
 from services.broker.rabbitmq.consuming import Consuming
+from services.broker.rabbitmq.deliveries import Delivery
 from services.broker.rabbitmq.link import Link, ignore
 from services.broker.rabbitmq.supervisor import Supervisor
-from services.broker.topology import symbol_of
 from services.errors import BrokerUnavailable, MalformedMessage
-from services.market.control import decode_control
+from services.market.control import Control, decode_control
 from services.market.symbol import Symbol
 from services.market.wire import TickMessage, decode_message
 from services.runtime.clock import Clock
@@ -69,8 +68,8 @@ class RabbitSource(TickSource):
         return self._consuming
 
     async def _serve(self, listener: SourceListener, link: Link, stands: Callable[[], None]) -> NoReturn:
-        arrivals = Arrivals(listener)
-        consuming = Consuming(link, arrivals.tick, arrivals.control, partial(self._unfollowed, listener))
+        link.take = Arrivals(listener).take
+        consuming = Consuming(link, partial(self._unfollowed, listener))
         try:
             await consuming.attach()
             self._consuming = consuming
@@ -80,7 +79,7 @@ class RabbitSource(TickSource):
             raise await link.ended()
         finally:
             self._consuming = None
-            arrivals.hand_over()
+            link.take = ignore
             await link.close()
             await consuming.finished()
 
@@ -90,35 +89,27 @@ class RabbitSource(TickSource):
 
 
 class Arrivals:
-    """Decodes what is delivered and hands over together what came in one turn of the loop."""
+    """Decodes what came by one read and hands it over: the ticks together, then the rest."""
 
     def __init__(self, listener: SourceListener) -> None:
         self._listener = listener
-        self._ticks: list[TickMessage] = []
 
-    def tick(self, key: str, identity: str | None, body: bytes) -> None:
-        """Take a message of ticks; its handing over waits for what else arrives in this turn."""
-        try:
-            message = decode_message(symbol_of(key), identity, body)
-        except MalformedMessage as error:
-            self._listener.on_malformed(error)
-            return
-        if not self._ticks:
-            asyncio.get_running_loop().call_soon(self.hand_over)
-        self._ticks.append(message)
-
-    def control(self, _: str, __: str | None, body: bytes) -> None:
-        """Take a control message, after the ticks that came before it."""
-        self.hand_over()
-        try:
-            message = decode_control(body)
-        except MalformedMessage as error:
-            self._listener.on_malformed(error)
-            return
-        self._listener.on_control(message)
-
-    def hand_over(self) -> None:
-        """Hand over what waits."""
-        ticks, self._ticks = self._ticks, []
+    def take(self, deliveries: Sequence[Delivery]) -> None:
+        """Take what came, in the order it came."""
+        ticks: list[TickMessage] = []
+        rest: list[Control | MalformedMessage] = []
+        for symbol, _, identity, body in deliveries:
+            try:
+                if symbol:
+                    ticks.append(decode_message(symbol, identity, body))
+                else:
+                    rest.append(decode_control(body))
+            except MalformedMessage as error:
+                rest.append(error)
         if ticks:
             self._listener.on_ticks(ticks)
+        for item in rest:
+            if isinstance(item, MalformedMessage):
+                self._listener.on_malformed(item)
+            else:
+                self._listener.on_control(item)

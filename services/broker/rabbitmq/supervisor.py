@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from random import Random
 from typing import Any, NoReturn
 
 import structlog
 from aiormq.exceptions import AMQPError
 from yarl import URL
 
+from services.broker.backoff import Backoff, jitter
 from services.broker.metrics import BrokerMetrics
 from services.broker.ports import LostReason
 from services.broker.rabbitmq.addresses import shown
-from services.broker.rabbitmq.backoff import Backoff
 from services.broker.rabbitmq.frames import Event
 from services.broker.rabbitmq.link import Link, dial, is_cancelled
 from services.broker.rabbitmq.losses import Lost
@@ -30,7 +29,7 @@ class Supervisor:
 
     def __init__(self, addresses: Sequence[URL], role: str, *, clock: Clock, metrics: BrokerMetrics) -> None:
         self._addresses, self._role, self._clock, self._metrics = addresses, role, clock, metrics
-        self._backoff = Backoff(Random())  # noqa: S311 - spreads a fleet, hides nothing
+        self._backoff = Backoff(jitter)
         self._said: LostReason | None = None
         self._since: float | None = None
         self._log = structlog.get_logger("tickwire.broker").bind(role=role)

@@ -1,61 +1,95 @@
-"""The reading end of a connection: every byte goes on to aiormq untouched, and is seen on its way."""
+"""The reading end of a connection: takes out our deliveries, sees every event, and hands the rest to aiormq."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
 import structlog
 from aiormq.connection import TransportFactory
 from yarl import URL
 
+from services.broker.rabbitmq.deliveries import Deliveries, Delivery
 from services.broker.rabbitmq.frames import Event, FrameSplitter, NotFrames
 from services.broker.rabbitmq.losses import by_dialing
 from services.runtime.clock import Clock
 
+_HEARTBEAT: Final = b"\x08\0\0\0\0\0\0\xce"
+_HEARTBEAT_S: Final = 1.0
+"""A broker that sends data sends no heartbeats, and aiormq, which does not see that data, gives a connection up
+after 3 x (heartbeat + 1) s: so it is told once a second that something came."""
+
 _log = structlog.get_logger("tickwire.broker")
 
 
-class Tap(asyncio.StreamReader):
-    """A stream reader that notes when it last heard anything and reports the broker's events.
+class TapListener(Protocol):
+    """Who is told what comes over a connection."""
 
-    An exception that leaves `feed_data` would end the transport, so one in *observe* is only logged.
+    def on_deliveries(self, deliveries: Sequence[Delivery]) -> None:
+        """These came by one read, in this order."""
+        ...
+
+    def on_event(self, event: Event) -> None:
+        """The broker said something of the connection or of a channel."""
+        ...
+
+    def on_garbage(self, error: NotFrames) -> None:
+        """What came last cannot be read; nothing comes after it."""
+        ...
+
+
+class Tap(asyncio.StreamReader):
+    """A stream reader that hands on what comes, and notes when it last heard anything.
+
+    aiormq gets whole frames only.  An exception that leaves `feed_data` would end the transport, so one of the
+    listener's is only logged.
     """
 
-    def __init__(self, clock: Clock, observe: Callable[[Event], None]) -> None:
+    def __init__(self, clock: Clock, deliveries: Deliveries, listener: TapListener) -> None:
         super().__init__(loop=asyncio.get_running_loop())
-        self._clock, self._observe = clock, observe
-        self._splitter: FrameSplitter | None = FrameSplitter()
-        self.heard = clock.monotonic()
+        self._clock, self._listener = clock, listener
+        self._deliveries, self._splitter = deliveries, FrameSplitter()
+        self._garbage = False
+        self.heard = self._reassured = clock.monotonic()
         """When the last byte came, in seconds of the clock."""
 
     def feed_data(self, data: bytes) -> None:  # type: ignore[override]  # what transports pass
         """Take what the transport read."""
         self.heard = self._clock.monotonic()
-        for event in self._events(data):
-            try:
-                self._observe(event)
-            except Exception:  # noqa: BLE001 - see the class
-                _log.exception("broker.observer_failed", event_seen=event)
+        if not self._garbage:
+            data = self._untaken(data)
         super().feed_data(data)
 
-    def _events(self, data: bytes) -> list[Event]:
-        if self._splitter is None:
-            return []
+    def _untaken(self, data: bytes) -> bytes:
         try:
-            return self._splitter.feed(data)
+            found, rest = self._deliveries.feed(data)
+            events = self._splitter.feed(rest) if rest else ()
         except NotFrames as error:
-            self._splitter = None  # aiormq reads the same bytes, and ends the connection
-            _log.warning("broker.not_frames", detail=str(error))
-            return []
+            self._garbage = True
+            self._tell(self._listener.on_garbage, error)
+            return data  # so that aiormq stops waiting for an answer
+        if found:
+            self._tell(self._listener.on_deliveries, found)
+        for event in events:
+            self._tell(self._listener.on_event, event)
+        if found and self.heard - self._reassured >= _HEARTBEAT_S:
+            self._reassured = self.heard
+            rest += _HEARTBEAT  # whole frames were passed on: this is a boundary
+        return rest
+
+    def _tell(self, call: Callable[[Any], None], told: object) -> None:
+        try:
+            call(told)
+        except Exception:  # noqa: BLE001 - see the class
+            _log.exception("broker.listener_failed", call=call.__name__)
 
 
 class TappedTransport(TransportFactory):
     """Opens one transport whose reader is a `Tap`; aiormq calls `create`."""
 
-    def __init__(self, clock: Clock, observe: Callable[[Event], None]) -> None:
-        self._clock, self._observe = clock, observe
+    def __init__(self, clock: Clock, deliveries: Deliveries, listener: TapListener) -> None:
+        self._clock, self._deliveries, self._listener = clock, deliveries, listener
         self.tap: Tap | None = None
         self.transport: asyncio.Transport | None = None
 
@@ -67,7 +101,7 @@ class TappedTransport(TransportFactory):
         """
         secure = url.scheme == "amqps"
         loop = asyncio.get_running_loop()
-        reader = Tap(self._clock, self._observe)
+        reader = Tap(self._clock, self._deliveries, self._listener)
         protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
         try:
             context = await kwargs["ssl_context_provider"].get_context() if secure else None

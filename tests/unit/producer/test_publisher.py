@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 import structlog
@@ -98,15 +99,29 @@ def test_a_connection_brings_directory_and_all_marks(stage: Stage) -> None:
 
 
 def test_directory_is_told_again_and_again(stage: Stage) -> None:
-    """The directory is told again every 9 beats: sooner than a gateway's clients give up waiting for it."""
+    """A directory of one part is told every 2 beats: a gateway that starts later has nothing to offer before."""
+    assert _told(stage, 6) == [2, 4, 6]
+
+
+def test_large_directory_is_told_less_often() -> None:
+    """A directory of 9 parts is told every 9 beats: sooner than a gateway's clients give up waiting for it."""
+    stage = Stage(begun=False)
+    (one,) = Simulation(1, LISTINGS[:1], 1).instruments(WALL)
+    many = [dataclasses.replace(one, symbol=Symbol(f"S{n}")) for n in range(4_001)]
+    stage.publisher.begin(EPOCH, many)
+    assert _told(stage, 2 * DIRECTORY_EVERY) == [DIRECTORY_EVERY] * 9 + [2 * DIRECTORY_EVERY] * 9
+
+
+def _told(stage: Stage, beats: int) -> list[int]:
+    """Return the beats after the connection with which a part of the directory was told."""
     stage.sink.connect()
     stage.sink.batches.clear()
     told = []
-    for beat in range(1, 2 * DIRECTORY_EVERY + 1):
+    for beat in range(1, beats + 1):
         stage.publisher.beat()
         told += [beat] * len(stage.sink.controls("directory"))
         stage.sink.settle(stage.sink.number)
-    assert told == [9, 18]
+    return told
 
 
 def test_marks_name_only_what_was_handed_over() -> None:
@@ -225,6 +240,10 @@ def test_what_a_full_wire_cannot_take_is_tried_again() -> None:
     stage.clock.now += 60
     stage.publisher.beat()
     assert stage.sink.taken(Route.LAST) == []
+    stage.sink.settle(stage.sink.number)
+    stage.sink.taken(Route.CONTROL)
+    stage.publisher.beat()
+    assert len(stage.sink.controls("directory")) == 1
     stage.sink.settle(stage.sink.number)
     stage.publisher.beat()
     assert len(stage.sink.taken(Route.LAST)) == 1

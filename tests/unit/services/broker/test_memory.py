@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
+from services.broker.backoff import BASE_S, CAP_S
 from services.broker.memory import Faults
-from services.broker.memory.link import BACKOFF_BASE, BACKOFF_CAP
 from services.broker.memory.queue import QUEUE_MESSAGES, QUEUE_TTL
 from services.broker.ports import LostReason, Route
 from services.errors import BrokerUnavailable, HistoryUnavailable
@@ -175,8 +175,8 @@ async def test_reconnection_backs_off_and_recovers() -> None:
         assert b.got.lost[0] is LostReason.CLOSED
         assert set(b.got.lost[1:]) == {LostReason.REFUSED}
         assert len(b.got.lost) > 50
-        assert max(b.slept[:2]) <= BACKOFF_BASE
-        assert 1.0 < max(b.slept) <= BACKOFF_CAP
+        assert max(b.slept[:2]) <= BASE_S
+        assert 1.0 < max(b.slept) <= CAP_S
         b.broker.start()
         await turns()
         assert b.got.connections == 2
@@ -185,7 +185,7 @@ async def test_reconnection_backs_off_and_recovers() -> None:
         b.broker.end_connection("source")
         await turns()
         assert b.slept
-        assert max(b.slept) <= BACKOFF_BASE
+        assert max(b.slept) <= BASE_S
 
 
 async def test_a_follow_that_the_broker_never_answers_ends_with_the_connection() -> None:

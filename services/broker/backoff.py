@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from random import Random
+from collections.abc import Callable
+from random import uniform
 from typing import Final
 
 BASE_S: Final = 0.1
 CAP_S: Final = 2.0
+_DOUBLINGS: Final = 5
+"""Beyond so many the cap holds anyway, and 2.0 ** 1024 is no number any more."""
 
 
 class Backoff:
     """Full jitter: a random wait between nothing and a limit that doubles from 0.1 s to 2 s.
 
-    Jitter over the whole range spreads a fleet that lost its broker at one moment.
+    Jitter over the whole range spreads a fleet that lost its broker at one moment.  *within* draws a number from 0
+    to its argument.
     """
 
-    def __init__(self, random: Random) -> None:
-        self._random, self._failures = random, 0
+    def __init__(self, within: Callable[[float], float]) -> None:
+        self._within, self._failures = within, 0
 
     def after(self, lasted: float) -> float:
         """Return the seconds to wait after a connection that stood for *lasted* seconds (0: none was made).
@@ -25,6 +29,11 @@ class Backoff:
         would be asked 20 times a second.
         """
         self._failures = 0 if lasted >= CAP_S else self._failures
-        limit = min(CAP_S, BASE_S * 2 ** min(self._failures, 10))
+        limit = min(CAP_S, BASE_S * 2.0 ** min(self._failures, _DOUBLINGS))
         self._failures += 1
-        return self._random.uniform(0.0, limit)
+        return self._within(limit)
+
+
+def jitter(most: float) -> float:
+    """Return a random number from 0 to *most*."""
+    return uniform(0.0, most)  # noqa: S311 - spreads a fleet, hides nothing

@@ -1,0 +1,277 @@
+"""What is taken out of a connection's bytes, against pamqp's idea of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import pamqp.frame
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pamqp import commands
+from pamqp.body import ContentBody
+from pamqp.header import ContentHeader
+from pamqp.heartbeat import Heartbeat
+
+from services.broker.rabbitmq.deliveries import MAX_BODY, Deliveries, Delivery
+from services.broker.rabbitmq.frames import MAX_FRAME, NotFrames
+from services.market.symbol import Symbol
+
+WANTED = {
+    (1, b"tickwire-1"): Symbol("A"),
+    (1, b"tickwire-2"): Symbol("BRK.B"),
+    (2, b"tickwire-3"): Symbol("C"),
+    (65_535, b"tickwire-4"): Symbol(""),
+}
+TAGS = ["tickwire-1", "tickwire-2", "tickwire-3", "tickwire-4", "", "t" * 255]
+Properties = commands.Basic.Properties
+short = st.text(max_size=20)
+texts = st.none() | short.filter(bool)
+
+properties = st.builds(
+    Properties,
+    content_type=texts,
+    content_encoding=texts,
+    headers=st.none() | st.dictionaries(short, st.integers(0, 2**31) | short, min_size=1, max_size=3),
+    delivery_mode=st.none() | st.sampled_from([1, 2]),
+    priority=st.none() | st.integers(1, 9),
+    correlation_id=texts,
+    reply_to=texts,
+    expiration=texts,
+    message_id=texts,
+    timestamp=st.none() | st.just(datetime(2026, 11, 23, tzinfo=UTC)),
+    message_type=texts,
+    user_id=texts,
+    app_id=texts,
+)
+bodies = st.lists(st.binary(min_size=1, max_size=60), max_size=3)
+"""Body frames; pamqp refuses empty ones, which are legal."""
+
+
+def marshalled(frame: object, channel: int) -> bytes:
+    """The bytes of *frame*."""
+    return bytes(pamqp.frame.marshal(frame, channel))  # type: ignore[arg-type]
+
+
+def message(channel: int, tag: str, parts: Sequence[bytes], given: Properties, key: str = "tick.A") -> list[bytes]:
+    """The frames of a delivery; an empty body has no body frame."""
+    deliver = commands.Basic.Deliver(tag, 7, redelivered=False, exchange="tickwire.ticks", routing_key=key)
+    frames = [deliver, ContentHeader(0, sum(map(len, parts)), given), *map(ContentBody, parts)]
+    return [marshalled(frame, channel) for frame in frames]
+
+
+def method(channel: int) -> list[bytes]:
+    """A frame that only aiormq understands."""
+    return [marshalled(commands.Queue.DeclareOk("q", 1, 2) if channel else Heartbeat(), channel)]
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[bytes]:
+    """Frames in an order in which a broker may send them: one group after another per channel, channels mixed."""
+    waiting: list[list[bytes]] = []
+    for channel in draw(st.permutations([0, 1, 2, 3, 65_535])):
+        groups = st.just(method(channel))
+        if channel:
+            one = st.builds(message, st.just(channel), st.sampled_from(TAGS), bodies, properties, short)
+            groups = groups | one | one | one
+        waiting.append([frame for group in draw(st.lists(groups, max_size=4)) for frame in group])
+    stream: list[bytes] = []
+    while waiting := [frames for frames in waiting if frames]:
+        stream.append(draw(st.sampled_from(waiting)).pop(0))
+    return stream
+
+
+def reference(stream: Sequence[bytes]) -> tuple[list[Delivery], bytes]:
+    """What pamqp reads: the deliveries that are wanted in the order completed, and all other frames."""
+    found: list[Delivery] = []
+    others = b""
+    open_: dict[int, tuple[Symbol, str, list[ContentHeader], list[bytes]]] = {}
+    for data in stream:
+        _, channel, frame = pamqp.frame.unmarshal(data)
+        if isinstance(frame, commands.Basic.Deliver):
+            symbol = WANTED.get((channel, str(frame.consumer_tag).encode()))
+            if symbol is not None:
+                open_[channel] = (symbol, str(frame.routing_key), [], [])
+        if channel not in open_:
+            others += data
+            continue
+        symbol, key, headers, parts = open_[channel]
+        if isinstance(frame, ContentHeader):
+            headers.append(frame)
+        elif isinstance(frame, ContentBody):
+            parts.append(frame.value or b"")
+        if headers and len(b"".join(parts)) == headers[0].body_size:
+            found.append(Delivery(symbol, key, headers[0].properties.message_id, b"".join(parts)))
+            del open_[channel]
+    return found, others
+
+
+def deliveries() -> Deliveries:
+    """A parser that is asked for `WANTED`."""
+    made = Deliveries()
+    made.wanted.update(WANTED)
+    return made
+
+
+def fed(stream: bytes, cuts: Sequence[int]) -> tuple[list[Delivery], bytes]:
+    """What comes out of *stream* cut at *cuts*."""
+    parser, found, others, at = deliveries(), list[Delivery](), b"", 0
+    for cut in (*sorted(cuts), len(stream)):
+        some, rest = parser.feed(stream[at:cut])
+        found, others, at = found + some, others + rest, cut
+    assert not parser._rest
+    return found, others
+
+
+@given(streams(), st.data())
+def test_any_stream_cut_anywhere_gives_what_pamqp_reads(stream: list[bytes], data: st.DataObject) -> None:
+    """Deliveries and the other bytes are those of the reference decoder, wherever the stream is cut."""
+    whole = b"".join(stream)
+    cuts = data.draw(st.lists(st.integers(0, len(whole)), max_size=20))
+    assert fed(whole, cuts) == reference(stream)
+
+
+@given(streams())
+def test_a_stream_byte_by_byte_gives_what_pamqp_reads(stream: list[bytes]) -> None:
+    """A stream that comes a byte at a time gives the same."""
+    whole = b"".join(stream)
+    assert fed(whole, range(len(whole))) == reference(stream)
+
+
+@given(streams())
+def test_nothing_waits_once_its_last_byte_is_there(stream: list[bytes]) -> None:
+    """After each frame all of it has come out that can: whole messages, and every other frame."""
+    parser, found, others = deliveries(), list[Delivery](), b""
+    for i, frame in enumerate(stream):
+        assert parser.feed(frame[:-1]) == ([], b"")
+        some, rest = parser.feed(frame[-1:])
+        found, others = found + some, others + rest
+        assert (found, others) == reference(stream[: i + 1])
+
+
+@given(streams(), st.data())
+def test_a_damaged_stream_raises_not_frames_at_worst(stream: list[bytes], data: st.DataObject) -> None:
+    """Bytes changed, dropped, doubled or inserted raise `NotFrames` or go on, and nothing else."""
+    damaged = bytearray(b"".join(stream))
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(damaged)))
+        end = at + data.draw(st.integers(0, 8))
+        damaged[at:end] = data.draw(st.binary(max_size=8) | st.just(bytes(damaged[at:end]) * 2))
+    parser, size = deliveries(), data.draw(st.integers(1, 200))
+    with suppress(NotFrames):
+        for at in range(0, len(damaged), size):
+            parser.feed(bytes(damaged[at : at + size]))
+    assert len(parser._rest) <= len(damaged)
+
+
+@given(st.binary(max_size=300))
+def test_arbitrary_bytes_raise_not_frames_at_worst(data: bytes) -> None:
+    """Bytes that are no frames raise `NotFrames` or wait for more, behind a delivery's beginning too."""
+    begun = message(1, "tickwire-1", [b"x"], Properties(message_id="1-2-3"))
+    for prefix in (b"", begun[0], b"".join(begun[:2])):
+        with suppress(NotFrames):
+            deliveries().feed(prefix + data)
+
+
+@pytest.mark.parametrize("size", [1, 100, 131_072 - 8, 300_000])
+def test_a_body_of_several_frames_is_put_together(size: int) -> None:
+    """A body is whole again, whether it took one frame or several, between frames of other channels."""
+    body = bytes(i % 251 for i in range(size))
+    parts = [body[i : i + 131_064] for i in range(0, size, 131_064)]
+    between = method(0)[0] + b"".join(message(2, "nobody's", [b"other"], Properties()))
+    frames = message(1, "tickwire-1", parts, Properties(delivery_mode=1, message_id="1-2-3"))
+    found, others = deliveries().feed(between.join(frames))
+    assert found == [Delivery(Symbol("A"), "tick.A", "1-2-3", body)]
+    assert others == between * (len(frames) - 1)
+
+
+def test_empty_body_frames_change_nothing() -> None:
+    """Empty body frames before, between and after a body's bytes add nothing; one behind it is aiormq's."""
+    begun, header, *body = message(1, "tickwire-1", [b"a", b"b"], Properties())
+    empty = _raw(3, 1, b"")
+    found, others = deliveries().feed(begun + header + empty + body[0] + empty + body[1] + empty)
+    assert (found, others) == ([Delivery(Symbol("A"), "tick.A", None, b"ab")], empty)
+    found, others = deliveries().feed(b"".join(message(1, "tickwire-1", [], Properties())) + empty)
+    assert (found, others) == ([Delivery(Symbol("A"), "tick.A", None, b"")], empty)
+
+
+def test_a_large_message_in_small_reads_is_not_copied_again_and_again() -> None:
+    """A frame of 4 MiB that comes in 64,000 reads is put together once: 100 times its bytes would take seconds."""
+    body = bytes(MAX_BODY)
+    stream = b"".join(message(1, "tickwire-1", [body], Properties()))
+    parser, found = deliveries(), list[Delivery]()
+    for at in range(0, len(stream), 64):
+        found += parser.feed(stream[at : at + 64])[0]
+    assert [len(delivery.body) for delivery in found] == [MAX_BODY]
+
+
+def test_what_is_no_longer_wanted_goes_to_aiormq() -> None:
+    """A consumer that is given up between two messages has its next one left in the stream."""
+    parser = deliveries()
+    frames = b"".join(message(1, "tickwire-1", [b"x"], Properties()))
+    assert [d.body for d in parser.feed(frames)[0]] == [b"x"]
+    del parser.wanted[(1, b"tickwire-1")]
+    assert parser.feed(frames) == ([], frames)
+
+
+def test_a_message_begun_while_wanted_is_completed() -> None:
+    """A consumer that is given up inside a message leaves no half message to aiormq."""
+    parser = deliveries()
+    frames = message(1, "tickwire-1", [b"x"], Properties())
+    parser.feed(frames[0])
+    del parser.wanted[(1, b"tickwire-1")]
+    assert parser.feed(b"".join(frames[1:])) == ([Delivery(Symbol("A"), "tick.A", None, b"x")], b"")
+
+
+def _raw(kind: int, channel: int, payload: bytes, end: bytes = b"\xce") -> bytes:
+    return bytes((kind,)) + channel.to_bytes(2, "big") + len(payload).to_bytes(4, "big") + payload + end
+
+
+BEGUN, HEADER, BODY = message(1, "tickwire-1", [b"12345"], Properties(message_id="1-2-3"))
+
+
+@pytest.mark.parametrize(
+    ("stream", "why"),
+    [
+        pytest.param(b"\x01\0\1" + (MAX_FRAME + 1).to_bytes(4, "big"), "a frame of", id="huge-frame"),
+        pytest.param(_raw(8, 0, b"", b"\0"), "ends in", id="no-end"),
+        pytest.param(BEGUN + method(1)[0], "a method inside", id="method-inside"),
+        pytest.param(BEGUN + BEGUN, "a method inside", id="delivery-inside"),
+        pytest.param(BEGUN + BODY, "type 3 inside", id="body-before-header"),
+        pytest.param(BEGUN + HEADER + HEADER, "type 2 inside", id="header-twice"),
+        pytest.param(BEGUN + HEADER + _raw(3, 1, b"123456"), "6 bytes instead of 5", id="body-too-long"),
+        pytest.param(BEGUN + _raw(2, 1, HEADER[7:-1].replace(b"\0\x3c", b"\0\x3d")), "class 61", id="class"),
+        pytest.param(
+            BEGUN + marshalled(ContentHeader(0, MAX_BODY + 1, Properties()), 1) + method(0)[0] * 4,
+            "a message of",
+            id="huge-message",
+        ),
+        pytest.param(BEGUN + _raw(2, 1, HEADER[7:-3]) + BODY, "cut short", id="header-cut-short"),
+        pytest.param(BEGUN + _raw(2, 1, HEADER[7:15]), "cut short", id="header-without-flags"),
+        pytest.param(_raw(1, 1, BEGUN[7:-2]) + HEADER + BODY, "cut short", id="delivery-cut-short"),
+        pytest.param(_raw(1, 1, BEGUN[7:22]), "cut short", id="delivery-ends-with-tag"),
+    ],
+)
+def test_what_breaks_the_protocol_is_refused(stream: bytes, why: str) -> None:
+    """Each breach of framing, order or size is told as `NotFrames`, in one read and byte by byte."""
+    with pytest.raises(NotFrames, match=why):
+        deliveries().feed(stream)
+    with pytest.raises(NotFrames, match=why):
+        fed(stream, range(len(stream)))
+
+
+def test_a_second_word_of_flags_is_walked_over() -> None:
+    """Property flags that announce another word (RabbitMQ sets none) do not shift the message_id."""
+    flags = (1 << 7 | 1).to_bytes(2, "big") + b"\0\0"
+    header = _raw(2, 1, HEADER[7:19] + flags + b"\x051-2-3")
+    found, others = deliveries().feed(BEGUN + header + BODY)
+    assert (found, others) == ([Delivery(Symbol("A"), "tick.A", "1-2-3", b"12345")], b"")
+
+
+def test_text_that_is_not_utf_8_does_not_end_a_connection() -> None:
+    """A message_id of arbitrary bytes is replaced by what no codec of ours accepts."""
+    header = _raw(2, 1, HEADER[7:-1].replace(b"1-2-3", b"\xff-2-3"))
+    found, _ = deliveries().feed(BEGUN + header + BODY)
+    assert [d.identity for d in found] == ["\ufffd-2-3"]
