@@ -12,7 +12,8 @@ from producer.sources.simulation import Simulation
 from producer.sources.universe import Listing
 from services.market.wire import encode_tick
 
-AHEAD_US: Final = 1_000_000
+AHEAD_US: Final = 20_000
+"""Made at once: a test that stops for longer, to look ahead, would measure its own pauses."""
 
 
 class Recomputed:

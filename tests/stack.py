@@ -24,7 +24,7 @@ START_S: Final = 30.0
 """Longest start of a process; 1 to 2 s are usual, two busy cores may need ten times that."""
 DRAIN_S: Final = 5.0
 STOP_S: Final = DRAIN_S + 5.0
-"""What a process may take from SIGTERM to its exit (issue 1, item 5)."""
+"""What a process may take from SIGTERM to its exit: TICKWIRE_DRAIN_S (5 s by default) and 5 s more."""
 KEPT_LINES: Final = 2_000
 _MEMORY: Final = ("Rss", "Pss", "Private_Dirty")
 

@@ -1,0 +1,176 @@
+"""The pages of `docs/` that the code writes: every metric, every setting.
+
+    python -m tickwire.reference [docs]
+
+The metrics are those of a gateway and a producer that really run, for a second, on the in-memory broker: what a
+scrape does not show is not in the page.  A unit test holds the committed pages against this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric
+
+import gateway.app
+import producer.app
+from gateway.metrics import Op
+from gateway.settings import GatewaySettings
+from gateway.wires.native.faults import ErrorCode
+from producer.settings import ProducerSettings
+from services.broker.memory import MemoryBroker
+from services.broker.metrics import BrokerMetrics
+from services.runtime.clock import SystemClock
+from services.runtime.settings import load, option_table
+from services.telemetry import logs
+
+PATIENCE_S: Final = 10.0
+"""Seconds that both processes have to show every metric."""
+LOOK_S: Final = 0.02
+"""Seconds between two looks at what they show."""
+LAST_METRIC: Final = "tickwire_feed_age_seconds"
+"""Shows up with the first heartbeat, after all others."""
+
+_LATER: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("tickwire_commands_total", "op"): tuple(op.value for op in Op),
+    ("tickwire_commands_total", "result"): ("ok", *(code.value for code in ErrorCode)),
+}
+"""Labels some of whose values show up with their first event only."""
+
+_NOTE: Final = "<!-- Written by `python -m tickwire.reference`.  Change the code, then run it again. -->"
+_METRICS: Final = """\
+# Metrics
+
+{note}
+
+Each process serves these at `/metrics` on its operations port (gateway 9100, producer 9101) in Prometheus' text
+format.  Times are seconds, sizes bytes.  Every label has a closed set of values, listed here; no label names a
+client or a symbol.  A histogram `x` is exposed as `x_bucket`, `x_sum` and `x_count`.
+
+The stages of `tickwire_latency_seconds`, one observation per tick and gateway, not per client:
+
+| Stage | From | To |
+|---|---|---|
+| `broker` | the tick's `ts` | the gateway has read it from the broker's socket |
+| `fanout` | that | the write to the last client's socket |
+| `total` | the tick's `ts` | the write to the last client's socket |
+
+`broker` and `total` compare two machines' clocks where producer and gateway run on two machines; what comes out
+below zero counts as zero and in `tickwire_latency_invalid_total`.
+
+## Gateway
+
+{gateway}
+## Producer
+
+{producer}
+## Connections to RabbitMQ
+
+Of each process that speaks to RabbitMQ; a gateway fills the role `consume`, a producer `publish`.  The demo has no
+RabbitMQ and does not show them.
+
+{broker}
+## The process itself
+
+`process_*` and `python_*` of the Prometheus client for Python: memory, CPU time, file descriptors, garbage
+collections.
+"""
+_SETTINGS: Final = """\
+# Settings
+
+{note}
+
+Each setting is an environment variable, and a flag of the command: `TICKWIRE_OPS_PORT` is `--ops-port`; the flag
+wins.  An empty variable counts as not set.  All faults are reported at once, before anything is opened, and the
+process exits with 2.  `tickwire settings` prints this table.
+
+`tickwire demo` reads all of them except `TICKWIRE_BROKER_URL`; there `TICKWIRE_OPS_PORT` is the gateway's, the
+producer takes the next one, and `TICKWIRE_RATE` is 200 unless set.
+
+{table}"""
+
+
+class Described(NamedTuple):
+    """One metric as the page shows it."""
+
+    name: str
+    kind: str
+    labels: Mapping[str, tuple[str, ...]]
+    meaning: str
+
+
+def settings_page() -> str:
+    """Return the page of settings."""
+    return _SETTINGS.format(note=_NOTE, table=option_table(GatewaySettings, ProducerSettings))
+
+
+async def metrics_page() -> str:
+    """Return the page of metrics.
+
+    Raises:
+        TimeoutError: the processes did not come up in time.
+    """
+    front, back, broker = CollectorRegistry(), CollectorRegistry(), CollectorRegistry()
+    BrokerMetrics(broker)
+    async with _running(front, back):
+        tables = [_table(_described(registry.collect())) for registry in (front, back, broker)]
+    return _METRICS.format(note=_NOTE, gateway=tables[0], producer=tables[1], broker=tables[2])
+
+
+async def write(folder: Path) -> None:
+    """Write both pages into *folder*."""
+    pages = {"metrics.md": await metrics_page(), "settings.md": settings_page()}
+    for name, page in pages.items():
+        await asyncio.to_thread((folder / name).write_text, page, encoding="utf-8")
+
+
+@asynccontextmanager
+async def _running(front: CollectorRegistry, back: CollectorRegistry) -> AsyncIterator[None]:
+    """Run a gateway and a producer, which show up in *front* and *back*, while the context lasts."""
+    clock, stop = SystemClock(), asyncio.Event()
+    broker = MemoryBroker(clock=clock)
+    local = {"broker_url": "memory://", "ops_host": "127.0.0.1", "ops_port": 0, "drain_s": 1}
+    serving = load(GatewaySettings, {**local, "host": "127.0.0.1", "port": 0})
+    making = load(ProducerSettings, local)
+    source, sink, history = broker.source("gateway"), broker.sink("producer"), broker.history()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(gateway.app.run(serving, source, history, clock=clock, registry=front, stop=stop))
+        tasks.create_task(producer.app.run(making, sink, clock=clock, registry=back, stop=stop))
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while LAST_METRIC not in {metric.name for metric in front.collect()}:  # noqa: ASYNC110 - a metric says nothing
+                    await asyncio.sleep(LOOK_S)
+            yield
+        finally:
+            stop.set()
+
+
+def _described(metrics: Iterable[Metric]) -> Iterator[Described]:
+    for metric in metrics:
+        name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+        values: dict[str, dict[str, None]] = {}
+        for sample in metric.samples:
+            for label, value in sample.labels.items():
+                values.setdefault(label, {})[value] = None
+        values.pop("le", None)
+        labels = {label: _LATER.get((name, label), tuple(found)) for label, found in values.items()}
+        yield Described(name, metric.type, labels, metric.documentation.rstrip(".") + ".")
+
+
+def _table(metrics: Iterable[Described]) -> str:
+    rows = ["| Metric | Type | Labels | Meaning |", "|---|---|---|---|"]
+    for metric in sorted(metrics):
+        labels = "; ".join(f"`{label}`: {', '.join(values)}" for label, values in metric.labels.items())
+        rows.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.meaning} |")
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    logs.configure("warning", "auto")
+    asyncio.run(write(Path(*sys.argv[1:2] or ["docs"])))
