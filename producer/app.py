@@ -39,7 +39,8 @@ async def run(
     Raises:
         BadSymbolFile: `settings.symbols` names a file that breaks a rule; nothing was opened.
     """
-    source = Simulation(settings.seed, load(settings.symbols), settings.rate)
+    listings = await asyncio.to_thread(load, settings.symbols)
+    source = Simulation(settings.seed, listings, settings.rate)
     publisher = Publisher(sink, clock, settings.shard)
     interval_ms = settings.pacing_ms or default_interval_ms(settings.rate)
     maker = Maker(source, publisher, clock, round(interval_ms * 1000))

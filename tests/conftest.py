@@ -1,4 +1,4 @@
-"""Fixtures of every test that needs a real broker; it is found or started with the first such test."""
+"""Fixtures of every test: nothing of ours blocks a loop, and a real broker is found or started when needed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,20 @@ from collections.abc import Iterator
 
 import aiormq
 import pytest
+from blockbuster import blockbuster_ctx
 
 from services.broker import topology
 from tests.brokers import Broker, find_broker
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_blocking() -> Iterator[None]:
+    """A blocking call that our code makes on an event loop fails its test."""
+    with blockbuster_ctx(["services", "gateway", "producer", "tickwire"]) as blockbuster:
+        for function in blockbuster.functions.values():
+            # The traceback in a log line for people shows source, which is read from its file.
+            function.can_block_in("structlog/dev.py", "__call__")
+        yield
 
 
 @pytest.fixture(scope="session", name="broker_control")

@@ -92,7 +92,8 @@ def demo(
 
 
 async def _run(settings: DemoSettings, started: Callable[[Addresses], None], stop: asyncio.Event) -> None:
-    universe.load(settings.producer.symbols)  # a broken symbol file is told before anything listens
+    # A broken symbol file is told before anything listens.
+    await asyncio.to_thread(universe.load, settings.producer.symbols)
     clock = SystemClock()
     broker = MemoryBroker(clock=clock, faults=None)
     ports: dict[str, int] = {}

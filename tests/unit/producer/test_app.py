@@ -168,7 +168,7 @@ async def test_lost_connections_leave_no_hole_in_the_log() -> None:
     async with asyncio.timeout(20):
         await main
     history = broker.history()
-    for listing in producer_symbols(None):
+    for listing in await asyncio.to_thread(producer_symbols, None):
         answer = await history.ask(Question(listing.symbol, Position(0, 0)))
         assert [position.seq for position, _ in answer.ticks] == [*range(1, len(answer.ticks) + 1)]
         for (_, line), tick in zip(answer.ticks, replay(11, listing), strict=False):
