@@ -1,7 +1,7 @@
 """What the gateway counts, and its exposition.
 
 The hot path adds to plain integers; Prometheus' objects are made at each scrape only (`inc` costs 0.35 µs and
-`labels().observe` 1.76 µs, an integer 0.02 µs).  Every label has a closed set of values, present from the start.
+`labels().observe` 1.76 µs, an integer 0.02 µs).  Every label has a closed set of values.
 """
 
 from __future__ import annotations
