@@ -181,6 +181,7 @@ class Recovery:
     def heard(self, mark: Position, now: float) -> None:
         """A heartbeat names *mark* as the last position published; seq 0: nothing in that epoch yet (rule 5)."""
         self.marked = True
+        self._forget_untroubled()
         for follower in self._troubled:
             follower.vouched = True
         if mark.seq == 0 or (self.mark is not None and mark < self.mark):
@@ -554,6 +555,11 @@ class Recovery:
         if any(f.cursor is not None and f.cursor < mark for f in self.followers):
             self._mark_since = now
             self._mark_rebound = False
+
+    def _forget_untroubled(self) -> None:
+        """Once a second rather than with each tick: who has caught up costs nothing to remember until then."""
+        for follower in [f for f in self._troubled if f.mode is Mode.LIVE and f.doubt_since is None]:
+            del self._troubled[follower]
 
     def _trouble(self, follower: Follower) -> None:
         self._troubled[follower] = None

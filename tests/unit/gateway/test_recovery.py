@@ -426,6 +426,19 @@ def test_leaving_ends_every_deadline() -> None:
     assert desk.recovery.next_due is None
 
 
+def test_follower_that_has_caught_up_is_no_trouble() -> None:
+    """After the next heartbeat a follower that has caught up makes a tick cost nothing more."""
+    desk = Desk(history=True)
+    desk.live(1, 1)
+    desk.follow()
+    desk.live(1, 3)
+    assert desk.recovery.restless
+    desk.answer(Position(1, 1), range(2, 4))
+    desk.recovery.heard(Position(1, 3), desk.now)
+
+    assert not desk.recovery.restless
+
+
 def test_pace_can_change() -> None:
     """Subscribing again with another rate counts from then on."""
     desk = Desk(max_rate=0.1)
