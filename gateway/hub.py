@@ -106,8 +106,9 @@ class Hub:
         client.requests[request] = None
         for symbol in list(request.open):
             self._place(request, symbol, now)
-        self._agenda.at(request.deadline, lambda later: self._expire(request, later))
         self._answer_ready(request, now)
+        if not request.answered:
+            self._agenda.at(request.deadline, lambda later: self._expire(request, later))
 
     def unsubscribe(self, client: Client, command: Unsubscribe, now: float) -> None:
         """Follow *command*'s symbols no longer; what is pending of them is cancelled."""
@@ -217,6 +218,8 @@ class Hub:
 
     def _expire(self, request: Request, now: float) -> None:
         """The deadline of a request: what is not bound is rejected."""
+        if request not in request.client.requests:
+            return
         for symbol in list(request.open):
             request.reject(symbol, Rejection.FEED_UNAVAILABLE)
             self._forsake(request, symbol, now)

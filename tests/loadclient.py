@@ -1,7 +1,7 @@
 """A client of the native wire for tests with many of them: lean, so that it is not what is measured.
 
-Reading one frame costs it about 3 µs where aiohttp's client takes about 25, both plus the checker's work.  It
-speaks through picows, so it shares nothing with the gateway, which stands on aiohttp.
+200 of them with their checkers take 0.3 to 0.4 of a core at 40,000 frames/s.  It speaks through picows, so it
+shares nothing with the gateway, which stands on aiohttp.
 """
 
 from __future__ import annotations

@@ -286,6 +286,30 @@ def test_everything_follows_what_joins() -> None:
     assert not floor.client.followers
 
 
+def test_everything_before_any_directory_is_answered_once() -> None:
+    """`*` before the first directory is answered at once, not again at the deadline, and follows what comes."""
+    floor = Floor(known=())
+    floor.subscribe(EVERYTHING)
+    assert floor.said() == [Subscribed(1, {}, {}, 0)]
+    floor.later(PATIENCE + 1.0)
+    assert floor.said() == []
+    floor.learn(instrument(A))
+
+    assert floor.open() == [A]
+
+
+def test_answered_request_leaves_no_deadline() -> None:
+    """A request that was answered at once is not kept until its deadline."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.open()
+    floor.later(PATIENCE + 1.0)
+    for command_id in range(2, 50):
+        floor.subscribe(A, command_id=command_id)
+
+    assert floor.hub.next_due is None
+
+
 def test_delisted_symbol_is_unsubscribed() -> None:
     """A symbol that leaves the directory is unsubscribed by the gateway, with a reason."""
     floor = Floor()
