@@ -15,7 +15,6 @@ from tests.model.world import (
     Rules,
     World,
     actions,
-    attach,
     behind,
     bind,
     drained,
@@ -180,6 +179,3 @@ def _newest(world: World, rules: Rules) -> Pos | None:
     if newest is not None and (ring or world.client.cursor is not None):
         owed.append(tuple(newest))  # type: ignore[arg-type]
     return max(owed, default=None)
-
-
-__all__ = ["Exploration", "attach", "explore"]
