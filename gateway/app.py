@@ -15,8 +15,9 @@ from gateway.metrics import Counters, GatewayCollector, Reading
 from gateway.readings import feed_readings
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
-from gateway.wires.native.encode import HEARTBEAT_S
-from gateway.wires.native.stream import ClientFeed, Stream
+from gateway.wires.native.connection import ClientFeed
+from gateway.wires.native.encode import HEARTBEAT_S, encode
+from gateway.wires.native.stream import Stream
 from gateway.wires.pages import Page, add_pages, read_pages
 from services.broker.ports import History, TickSource
 from services.errors import CannotListen
@@ -92,6 +93,8 @@ def build_sessions(settings: GatewaySettings, clock: Clock) -> Sessions:
         max_connections=settings.max_connections,
         stuck_s=settings.stuck_s,
         heartbeat_s=HEARTBEAT_S,
+        flush_s=settings.flush_ms / 1e3,
+        encode=encode,
         later=loop.call_later,
         soon=loop.call_soon,
     )
@@ -145,6 +148,13 @@ def _readings(feed: Feed, sessions: Sessions, settings: GatewaySettings) -> Iter
     yield Reading("connections", "Clients connected.", "gauge", None, [("", len(sessions))])
     yield Reading(
         "connections_max", "Clients that may be connected.", "gauge", None, [("", settings.max_connections)]
+    )
+    yield Reading(
+        "flush_rest_seconds",
+        "Rest after the last flush, in which ticks gather.",
+        "gauge",
+        None,
+        [("", sessions.flush.window.rest)],
     )
     yield Reading("clients_blocked", "Clients whose sockets are full.", "gauge", None, [("", sessions.blocked)])
     yield Reading(

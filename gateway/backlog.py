@@ -17,8 +17,6 @@ class Verdict(Enum):
     WAIT = auto()
     SLOW = auto()
     """Said once: from now on the client gets only what is newest."""
-    DRAINED = auto()
-    """The socket has taken everything that was written."""
     STUCK = auto()
     """Not one byte was taken for too long."""
 
@@ -42,7 +40,7 @@ class Backlog:
         A buffer that grew says nothing: a close frame or a pong may have been added to it.
         """
         if not buffered:
-            return Verdict.DRAINED
+            return Verdict.WAIT  # all was taken, and the transport says so next
         if buffered < self._buffered:
             self._moved = now
         self._buffered = buffered

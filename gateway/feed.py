@@ -33,6 +33,9 @@ from services.runtime.clock import Clock
 IN_FLIGHT: Final = 64
 """Most transitions of lines that the broker is asked for at once, and most questions to history."""
 
+LEAST_REST: Final = 0.001
+"""Seconds of rest for which it is worth to stop reading: loops count timers in milliseconds."""
+
 _log = structlog.get_logger("tickwire.feed")
 
 
@@ -61,7 +64,12 @@ class FeedStats:
 
 
 class Feed:
-    """One gateway's feed.  *deliver* writes out every touched outbox after a pass of live ticks."""
+    """One gateway's feed.
+
+    *deliver* is called after each pass of live ticks, to write out every touched outbox: with the messages, when
+    they came (microseconds since 1970), and when the work on them began (seconds of the clock); it returns how
+    many seconds from now on nothing would be written anyway.
+    """
 
     def __init__(
         self,
@@ -69,7 +77,7 @@ class Feed:
         history: History,
         *,
         clock: Clock,
-        deliver: Callable[[Sequence[TickMessage], int], None],
+        deliver: Callable[[Sequence[TickMessage], int, float], float],
         idle_grace: float = IDLE_GRACE,
     ) -> None:
         self._source = source
@@ -257,11 +265,13 @@ class Feed:
 
     def on_ticks(self, messages: Sequence[TickMessage]) -> None:
         """One pass: from the broker's bytes to every client's socket, without an await."""
-        received = self._clock.wall_us()
+        received, now = self._clock.wall_us(), self._clock.monotonic()
         self._messages += len(messages)
         self._ticks += sum(len(message.lines) for message in messages)
-        self._hub.accept(messages, self._clock.monotonic())
-        self._deliver(messages, received)
+        self._hub.accept(messages, now)
+        rest = self._deliver(messages, received, now)
+        if rest >= LEAST_REST:
+            self._source.rest(rest)
         self._settle()
 
     def on_control(self, message: Control) -> None:

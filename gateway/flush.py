@@ -1,26 +1,50 @@
 """From outboxes to sockets: who has something to say, and when it is written.
 
-A pass of live ticks touches many clients; each gets one write, however many ticks it takes.  What is touched
+One synchronous pass: clients with the same content share one frame, and each gets one write, however many ticks
+it takes.  Between two passes of a busy gateway lies the rest that `gateway.window` asks for; what is touched
 outside a pass (answers, turns, replay) is written one turn of the event loop later, together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Protocol
 
-from gateway.metrics import Counters, Stage
+from gateway.frames import Frame
+from gateway.metrics import Counters
+from gateway.outbox import Outbox
+from gateway.window import Window
+from gateway.wires import framing
 from services.market.wire import TickMessage
 from services.runtime.clock import Clock
 
 _TS: Final = b'"ts":'
 
+Entries = Sequence[bytes | Frame]
+
 
 class Flushable(Protocol):
-    """Whose outbox can be written out."""
+    """A client's connection: `gateway.session.Session`."""
+
+    outbox: Outbox
+    fd: int
+    """Its socket, to be written to directly while *outbox* is not blocked; -1: only by `write`."""
+    said: float
+    """When something was last said, in seconds."""
+    frames: int
+    """Text frames written."""
 
     def flush(self, now: float, sent_us: int) -> None:
-        """Write what waits, as far as the socket takes it; never raises."""
+        """Write what waits, whatever it is, as far as the socket takes it; never raises."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Write *data* behind what was written; what the socket does not take, waits.  Never raises."""
+        ...
+
+    def send(self, frames: Sequence[bytes]) -> None:
+        """Write several frames, in pieces."""
         ...
 
     def go_on(self) -> None:
@@ -29,59 +53,154 @@ class Flushable(Protocol):
 
 
 class Flush:
-    """The clients that were touched since the last write.  *soon* is the loop's `call_soon`."""
+    """The clients of one wire that were touched since the last write.
 
-    def __init__(self, clock: Clock, counters: Counters, soon: Callable[[Callable[[], None]], object]) -> None:
+    *encode* puts entries into payloads.  *soon* and *later* are the loop's `call_soon` and `call_later`.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        counters: Counters,
+        *,
+        window: Window,
+        encode: Callable[[Entries, int], list[bytes]],
+        soon: Callable[[Callable[[], None]], object],
+        later: Callable[[float, Callable[[], None]], object],
+    ) -> None:
+        self.window = window
         self._clock = clock
         self._counters = counters
+        self._encode = encode
         self._soon = soon
-        self._scheduled = False
-        self._touched: list[Flushable] = []
+        self._later = later
+        self.touched: list[Any] = []
+        """Whose outbox has got its first entry; outboxes append here by themselves."""
         self._emptied: list[Flushable] = []
+        self._scheduled = self._resting = False
+        self._held: list[tuple[Sequence[TickMessage], int]] = []
 
-    def touch(self, client: Flushable) -> None:
-        """Write out *client* at the end of this pass, at the latest in the next turn of the loop."""
-        self._touched.append(client)
-        self._schedule()
+    def wake(self) -> None:
+        """Write out who is touched at the end of this pass, at the latest in the next turn of the loop."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._soon(self._late)
 
     def emptied(self, client: Flushable) -> None:
         """Let the feed go on with *client* in the next turn of the loop: never inside a pass of the feed."""
         self._emptied.append(client)
-        self._schedule()
+        self.wake()
 
-    def deliver(self, messages: Sequence[TickMessage], received_us: int) -> None:
-        """Write out everybody touched, then observe how long each tick of *messages* took."""
-        self._write()
-        written_us = self._clock.wall_us()
-        observe, ticks = self._counters.observe, 0
-        for message in messages:
-            ticks += len(message.lines)
-            for ts in _times(message):
-                observe(Stage.BROKER, received_us - ts)
-                observe(Stage.TOTAL, written_us - ts)
-        if ticks:
-            observe(Stage.FANOUT, written_us - received_us, ticks)
+    def deliver(self, messages: Sequence[TickMessage], received_us: int, began: float) -> float:
+        """Write out everybody touched by *messages*, now or after the rest that the window asks for.
 
-    def _schedule(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            self._soon(self._late)
+        *received_us*: when they came, since 1970; *began*: when the work on them began, in seconds of the clock.
+        Returns how many seconds from now on nothing would be written.
+        """
+        self._held.append((messages, received_us))
+        now = self._clock.monotonic()
+        self.window.work(now - began)
+        wait = self.window.wait(now)
+        if wait <= 0:
+            self._write(now)
+            return self.window.rest
+        if not self._resting:
+            self._resting = True
+            self._later(wait, self._rested)
+        return 0.0
+
+    def _rested(self) -> None:
+        self._resting = False
+        self._write(self._clock.monotonic())
 
     def _late(self) -> None:
         self._scheduled = False
         emptied, self._emptied = self._emptied, []
         for client in emptied:
             client.go_on()
-        self._write()
+        if self.touched and not self._resting:  # else the end of the rest writes them, too
+            self._write(self._clock.monotonic())
 
-    def _write(self) -> None:
-        if not self._touched:
-            return
-        touched, self._touched = self._touched, []
-        now, sent_us = self._clock.monotonic(), self._clock.wall_us()
-        # No await in this loop, and flush never raises: one dead client must not end the others' pass.
+    def _write(self, began: float) -> None:
+        """Write out everybody: no await in here, and no client's end may end the others' pass."""
+        sent_us = self._clock.wall_us()
+        for content, clients in self._groups(began, sent_us).items():
+            entries = content if isinstance(content, tuple) else (content,)
+            self._share(self._encode(entries, sent_us), clients)
+            self._counters.ticks += len(clients) * (len(entries) + sum(entry.count(b"\n") for entry in entries))
+        now = self._clock.monotonic()
+        self.window.work(now - began)
+        self.window.flushed(now)
+        self._counters.flushes += 1
+        self._observe()
+
+    def _groups(self, now: float, sent_us: int) -> dict[bytes | tuple[bytes, ...], list[Flushable]]:
+        """Take what waits for the touched clients and return who gets what; who is no simple case is served here.
+
+        A bytes object knows its hash, so equal contents find each other in 0.1 µs per client.
+        """
+        groups: dict[bytes | tuple[bytes, ...], list[Flushable]] = {}
+        touched = self.touched[:]
+        self.touched.clear()
         for client in touched:
-            client.flush(now, sent_us)
+            outbox = client.outbox
+            if outbox.odd or outbox.blocked:
+                client.flush(now, sent_us)
+                continue
+            entries = outbox.entries
+            if not entries:
+                continue  # its own flush was first
+            outbox.entries = []
+            client.said = now
+            content = entries[0] if len(entries) == 1 else tuple(entries)
+            group = groups.get(content)
+            if group is None:
+                groups[content] = [client]
+            else:
+                group.append(client)
+        return groups
+
+    def _share(self, payloads: Sequence[bytes], clients: Sequence[Flushable]) -> None:
+        """Write the same payloads to all *clients*."""
+        frames = [framing.text(payload) for payload in payloads]
+        if len(frames) == 1:
+            _write_all(frames[0], clients)
+        else:
+            for client in clients:
+                client.frames += len(frames)
+                client.send(frames)
+        count = len(clients)
+        self._counters.sent(len(frames) * count, 0, sum(map(len, frames)) * count)
+        self._counters.contents += len(frames)
+
+    def _observe(self) -> None:
+        """Observe how long each tick took that is written now: per tick, whatever the number of clients."""
+        written_us = self._clock.wall_us()
+        for messages, received_us in self._held:
+            times = [ts for message in messages for ts in _times(message)]
+            self._counters.passed(times, received_us, written_us)
+        self._held.clear()
+
+
+def _write_all(frame: bytes, clients: Iterable[Flushable]) -> None:
+    """Write *frame* to each client's socket.
+
+    Not by the transport: `transport.write` costs 1.9 µs more than a C program's `send` of the same bytes,
+    `os.write` 0.9 µs (500 clients, uvloop 0.23).  An unblocked outbox says that nothing waits in the transport,
+    so the order is kept; what the kernel does not take goes to the transport.
+    """
+    size, put = len(frame), os.write
+    for client in clients:
+        client.frames += 1
+        sent = 0
+        if client.fd >= 0:
+            # Full, or gone: the transport says which.  (`suppress` would cost 0.3 µs more per client.)
+            try:  # noqa: SIM105 - see above
+                sent = put(client.fd, frame)
+            except OSError:
+                pass
+        if sent != size:
+            client.write(frame[sent:])
 
 
 def _times(message: TickMessage) -> Sequence[int]:

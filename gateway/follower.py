@@ -30,15 +30,16 @@ class Follower:
     """
 
     __slots__ = (
+        "_interval",
+        "_slow",
+        "conflates",
         "cursor",
         "doubt_since",
         "floor",
-        "interval",
         "mode",
         "outbox",
         "replay_since",
         "serial",
-        "slow",
         "symbol",
         "told",
         "turn_at",
@@ -57,10 +58,11 @@ class Follower:
         self.floor: Position | None = None
         """With a null cursor: only a tick above this may be the snapshot."""
         self.mode = Mode.AWAITING
-        self.interval = None if max_rate is None else 1.0 / max_rate
-        """Least seconds between two ticks; None: every tick."""
-        self.slow = False
-        """The client does not keep up: it conflates until its outbox has drained."""
+        self._interval = None if max_rate is None else 1.0 / max_rate
+        self._slow = False
+        self.conflates = max_rate is not None
+        """Whether it gets the newest tick at its turns rather than every tick.  Kept, not computed: it is asked
+        for with every tick, and set when a client subscribes or falls behind."""
         self.turn_at = 0.0
         """When the next tick may be sent, in seconds of the monotonic clock."""
         self.turn_due = False
@@ -77,9 +79,24 @@ class Follower:
         """Whether it was told that there is no snapshot."""
 
     @property
-    def conflates(self) -> bool:
-        """Whether it gets the newest tick at its turns rather than every tick."""
-        return self.slow or self.interval is not None
+    def interval(self) -> float | None:
+        """Least seconds between two ticks; None: every tick."""
+        return self._interval
+
+    @interval.setter
+    def interval(self, seconds: float | None) -> None:
+        self._interval = seconds
+        self.conflates = self._slow or seconds is not None
+
+    @property
+    def slow(self) -> bool:
+        """Whether the client does not keep up: it conflates until its outbox has drained."""
+        return self._slow
+
+    @slow.setter
+    def slow(self, slow: bool) -> None:
+        self._slow = slow
+        self.conflates = slow or self._interval is not None
 
     @property
     def max_rate(self) -> float | None:

@@ -210,8 +210,9 @@ class Hub:
             line.recovery.pace(follower, command.max_rate, now)
             self.lines.look_after(line)
             return Accepted(follower.cursor, command.max_rate)
-        follower = Follower(symbol, client.outbox, next(self._serials), max_rate=command.max_rate)
-        client.followers[symbol] = follower
+        # The line's own name: the one from the client's command would be kept once per client and symbol.
+        follower = Follower(line.symbol, client.outbox, next(self._serials), max_rate=command.max_rate)
+        client.followers[line.symbol] = follower
         position = line.recovery.join(follower, resume=request.resume(symbol), snapshot=command.snapshot)
         begun.append((line, follower))
         return Accepted(position, command.max_rate)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import accumulate
 from typing import Final, NamedTuple
@@ -25,6 +25,7 @@ BUCKETS: Final = (
     0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 )  # fmt: skip
 """Upper bounds of the latency histogram, seconds."""
+_BOUNDS_US: Final = tuple(round(bound * 1e6) for bound in BUCKETS)
 
 
 class Stage(StrEnum):
@@ -78,10 +79,12 @@ class Latency:
         self._counts = [0] * (len(BUCKETS) + 1)
         self._total_us = 0
 
-    def observe_us(self, microseconds: int, times: int = 1) -> None:
-        """Count *times* observations of *microseconds*."""
-        self._counts[bisect_left(BUCKETS, microseconds / 1e6)] += times
-        self._total_us += microseconds * times
+    def observe_us(self, microseconds: Sequence[int], times: int = 1) -> None:
+        """Count each of *microseconds* *times* times."""
+        counts = self._counts
+        for value in microseconds:
+            counts[bisect_left(_BOUNDS_US, value)] += times
+        self._total_us += sum(microseconds) * times
 
     def buckets(self) -> list[tuple[str, float]]:
         """Return bounds and cumulated counts, ending with `+Inf`."""
@@ -101,8 +104,10 @@ class Counters:
         "bytes",
         "closes",
         "commands",
+        "contents",
         "dead_writes",
         "evictions",
+        "flushes",
         "frames",
         "handshakes",
         "invalid_latencies",
@@ -113,18 +118,31 @@ class Counters:
 
     def __init__(self) -> None:
         self.frames = self.ticks = self.bytes = self.slow = self.dead_writes = self.invalid_latencies = 0
+        self.contents = self.flushes = 0
         self.latencies = {stage: Latency() for stage in Stage}
         self.commands: Counter[tuple[str, str]] = Counter({(op, "ok"): 0 for op in Op if op is not Op.INVALID})
         self.closes: Counter[tuple[Close, Side]] = Counter({(c, s): 0 for c in (*TABLE, *SEEN) for s in Side})
         self.evictions: Counter[Eviction] = Counter(dict.fromkeys(Eviction, 0))
         self.handshakes: Counter[Handshake] = Counter(dict.fromkeys(Handshake, 0))
 
-    def observe(self, stage: Stage, microseconds: int, times: int = 1) -> None:
-        """Count a latency; one below zero (two clocks that disagree) counts as zero and as invalid."""
-        if microseconds < 0:
-            self.invalid_latencies += times
-            microseconds = 0
-        self.latencies[stage].observe_us(microseconds, times)
+    def sent(self, frames: int, ticks: int, size: int) -> None:
+        """Count what was written: *size* is bytes."""
+        self.frames += frames
+        self.ticks += ticks
+        self.bytes += size
+
+    def passed(self, times: Sequence[int], received: int, written: int) -> None:
+        """Count the latencies of ticks of these *times* that were received and written then (µs since 1970).
+
+        One below zero (two clocks that disagree) counts as zero and as invalid.
+        """
+        for stage, at in ((Stage.BROKER, received), (Stage.TOTAL, written)):
+            latencies = [at - time for time in times]
+            if latencies and min(latencies) < 0:
+                self.invalid_latencies += sum(latency < 0 for latency in latencies)
+                latencies = [max(0, latency) for latency in latencies]
+            self.latencies[stage].observe_us(latencies)
+        self.latencies[Stage.FANOUT].observe_us((max(0, written - received),), len(times))
 
 
 class Reading(NamedTuple):
@@ -161,6 +179,10 @@ class GatewayCollector(Collector):
         yield _counter("frames_sent", "Text frames written to clients.", counters.frames)
         yield _counter("ticks_sent", "Ticks written to clients in ticks frames.", counters.ticks)
         yield _counter("bytes_sent", "Bytes written to clients, with frame headers.", counters.bytes)
+        yield _counter(
+            "contents_made", "Ticks frames made; clients with the same content share one.", counters.contents
+        )
+        yield _counter("flushes", "Passes in which clients were written out.", counters.flushes)
         yield _counter("slow_clients", "Times a client began to conflate because it was slow.", counters.slow)
         yield _counter("dead_writes", "Writes to a connection that was already gone.", counters.dead_writes)
         yield _counter(

@@ -1,15 +1,15 @@
 """What waits to be said to one client, in order.  Pure.
 
 Two kinds of content: ticks, as bytes that all clients share, and frames.  The outbox never blocks and never
-drops: whoever fills it asks `room` first where the content can wait (replay), and the session reports a client
+drops: whoever fills it asks for `room` first where the content can wait (replay), and the session reports a client
 that does not drain, upon which recovery conflates.  So what lies here is bounded by `ROOM_BYTES` plus one pass
 of live ticks plus the answers to the commands that admission lets through.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from gateway.frames import Frame
 
@@ -18,45 +18,68 @@ ROOM_BYTES: Final = 64 * 1024
 
 
 class Outbox:
-    """Content for one client.  *wake* is called once when an empty outbox gets its first entry."""
+    """Content for one client.
 
-    __slots__ = ("_wake", "blocked", "entries", "size")
+    An empty outbox that gets its first entry appends *owner* to *touched*, the list of those who have something to
+    say, and calls *wake*.
+    """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self._wake = wake
+    __slots__ = ("awaited", "blocked", "entries", "odd", "owner", "touched", "wake")
+
+    def __init__(self, owner: object, touched: list[Any], wake: Callable[[], object]) -> None:
+        self.owner = owner
+        self.touched = touched
+        self.wake = wake
         self.entries: list[bytes | Frame] = []
-        """Ticks (bytes) and frames in the order in which they must be said."""
-        self.size = 0
-        """Bytes of the ticks in *entries*."""
+        """In the order in which it must be said: ticks as bytes, one or more consecutive ones of a symbol with a
+        newline between, and frames."""
+        self.odd = False
+        """Whether more than one plain write may be needed: there is a frame among the entries, or *awaited*."""
+        self.awaited = False
+        """Whether somebody was denied `room`, and waits to be told that there is some."""
         self.blocked = False
         """Set by the session while its socket takes nothing more; replay waits meanwhile."""
 
     @property
+    def size(self) -> int:
+        """Bytes of the ticks in *entries*.  Summed up when asked for: nobody asks for a client that keeps up."""
+        return sum(len(entry) for entry in self.entries if isinstance(entry, bytes))
+
+    @property
+    def free(self) -> int:
+        """Bytes of content that can wait which may be added; 0 or less: none."""
+        return 0 if self.blocked else ROOM_BYTES - self.size
+
     def room(self) -> bool:
-        """Whether content that can wait may be added now."""
-        return not self.blocked and self.size < ROOM_BYTES
+        """Whether content that can wait may be added now.  A no is remembered, see `await_room`."""
+        if self.free > 0:
+            return True
+        self.await_room()
+        return False
 
-    def tick(self, line: bytes) -> None:
-        """Add one tick."""
-        if not self.entries:
-            self._wake()
-        self.entries.append(line)
-        self.size += len(line)
+    def await_room(self) -> None:
+        """Have the session tell the feed once there is room."""
+        self.odd = self.awaited = True
 
-    def ticks(self, lines: Sequence[bytes], size: int) -> None:
-        """Add ticks whose bytes sum up to *size*."""
+    def tick(self, lines: bytes) -> None:
+        """Add one tick, or consecutive ones of a symbol with a newline between."""
         if not self.entries:
-            self._wake()
-        self.entries.extend(lines)
-        self.size += size
+            self._touch()
+        self.entries.append(lines)
 
     def say(self, frame: Frame) -> None:
         """Add a frame."""
         if not self.entries:
-            self._wake()
+            self._touch()
+        self.odd = True
         self.entries.append(frame)
 
     def take(self) -> list[bytes | Frame]:
         """Return everything and be empty."""
-        entries, self.entries, self.size = self.entries, [], 0
+        entries, self.entries = self.entries, []
+        self.odd = self.awaited = False
         return entries
+
+    def _touch(self) -> None:
+        self.touched.append(self.owner)
+        self.wake()

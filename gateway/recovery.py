@@ -170,13 +170,26 @@ class Recovery:
             self._mark_since = now if self.mark is not None and newest is not None and newest < self.mark else None
         if not joined and before is not None:
             self._tally.holes += 1
-        # One comparison and one append per follower that keeps up: the only work per tick and client.
+        self._spread(lines[0] if len(lines) == 1 else b"\n".join(lines), before if joined else None, now)
+
+    def _spread(self, lines: bytes, before: Position | None, now: float) -> None:
+        """Give *lines* to who is at *before*, and bring the others on; *before* None: nobody is.
+
+        The only work per message and client, 0.15 µs for one that keeps up: so `Outbox.tick` stands here in full,
+        without its wake-up, which the end of the feed's pass makes unnecessary.
+        """
+        newest = self.tape.newest
         for follower in self.followers:
-            if joined and follower.cursor == before and follower.interval is None and not follower.slow:
-                follower.outbox.ticks(lines, size)
-                follower.cursor = newest
-            else:
+            cursor = follower.cursor
+            # Nearly always it is the same object, and the comparison of tuples (0.05 µs) is saved.
+            if before is None or not (cursor is before or cursor == before) or follower.conflates:
                 self._advance(follower, now)
+                continue
+            outbox = follower.outbox
+            if not outbox.entries:
+                outbox.touched.append(outbox.owner)
+            outbox.entries.append(lines)
+            follower.cursor = newest
 
     def heard(self, mark: Position, now: float) -> None:
         """A heartbeat names *mark* as the last position published; seq 0: nothing in that epoch yet (rule 5)."""
@@ -259,7 +272,7 @@ class Recovery:
             return
         if follower.waiting_since is None:
             return
-        if follower.mode is Mode.BEHIND and not follower.outbox.room:
+        if follower.mode is Mode.BEHIND and not follower.outbox.room():
             follower.waiting_since = now  # its socket is what it waits for
         elif now >= follower.waiting_since + HISTORY_PATIENCE:
             if cursor is None:
@@ -333,16 +346,19 @@ class Recovery:
 
     def _snapshot(self, follower: Follower, position: Position, line: bytes, now: float) -> None:
         follower.snapshot(position, line)
-        follower.turn_at = now + (follower.interval or 0.0)
+        self._took_turn(follower, now)
         self._tally.snapshots += 1
 
     def _replay(self, follower: Follower, cursor: Position, newest: Position, now: float) -> None:
         """Send from the ring, as far as the outbox has room (rule 9)."""
         outbox, seq = follower.outbox, cursor.seq
+        free = outbox.free
         for line in self.tape.after(cursor):
-            if not outbox.room:
+            if free <= 0:
+                outbox.await_room()
                 break
             outbox.tick(line)
+            free -= len(line)
             seq += 1
         follower.cursor = Position(newest.epoch, seq)
         if seq == newest.seq:
@@ -367,7 +383,7 @@ class Recovery:
             self._restart(follower, cursor, GapReason.UNAVAILABLE, now)
         elif not self.history:
             self._give_up(follower, cursor, GapReason.UNAVAILABLE, now)
-        elif follower.outbox.room:
+        elif follower.outbox.room():
             self.questions.ask(cursor)
 
     def _give_up(self, follower: Follower, cursor: Position, reason: GapReason, now: float) -> None:
@@ -398,7 +414,7 @@ class Recovery:
     def _conflate(self, follower: Follower, now: float) -> None:
         """Rule 9: still behind after 30 s."""
         follower.catch_up()
-        if follower.outbox.room:
+        if follower.outbox.room():
             self._turn(follower, now)
         else:
             follower.slow = True
@@ -426,9 +442,13 @@ class Recovery:
             cursor = self._epoch(follower, newest.epoch)
         skipped = newest.seq - cursor.seq - 1
         follower.tick(newest, self.tape.ring[-1], skipped)
-        follower.turn_at = now + (follower.interval or 0.0)
+        self._took_turn(follower, now)
         follower.catch_up()
         self._tally.conflated += skipped
+
+    def _took_turn(self, follower: Follower, now: float) -> None:
+        if follower.interval is not None:
+            follower.turn_at = now + follower.interval
 
     # ------------------------------------------------------------------------------------------ history's answers
 
@@ -450,7 +470,7 @@ class Recovery:
 
     def _answer_behind(self, follower: Follower, answer: Answer, now: float) -> None:
         cursor = follower.cursor
-        if cursor is None or not follower.outbox.room:
+        if cursor is None or not follower.outbox.room():
             return
         if answer.top is not None and answer.top >= cursor:
             follower.doubt_since = None
@@ -511,6 +531,8 @@ class Recovery:
         for position, line in ticks:
             if self.tape.newest is None or position > self.tape.newest:
                 self.accept(position.epoch, position.seq, (line,), now)
+        for follower in self.followers:
+            follower.outbox.wake()  # no pass of the feed ends here
 
     def _pass_mark(self, reason: GapReason, now: float) -> None:
         """Name what a mark covers and nobody has, for every follower; newest moves on to the mark."""
@@ -545,7 +567,7 @@ class Recovery:
             return any(f.cursor is None for f in self._troubled)
         if self._mark_since is not None and self.tape.newest == after and self.followers:
             return True
-        return any(f.mode is Mode.BEHIND and f.cursor == after and f.outbox.room for f in self._troubled)
+        return any(f.mode is Mode.BEHIND and f.cursor == after and f.outbox.room() for f in self._troubled)
 
     def _watch_mark(self, now: float) -> None:
         """Start the mark's grace where it is above newest and above any follower's cursor."""

@@ -1,7 +1,7 @@
 """One client's connection: what its socket takes, what waits for it, and how it ends.
 
-Nothing here awaits while ticks flow.  The handler of a wire reads commands; the feed fills the outbox; `Flush`
-calls `flush`; `Sessions` looks at the connections whose sockets are full.
+Nothing here awaits.  The protocol of a wire reads commands, and says when the socket is full; the feed fills the
+outbox; `Flush` writes it out; `Sessions` looks at the connections whose sockets are full.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from gateway.admission.limits import TokenBucket
 from gateway.backlog import Backlog, Verdict
@@ -21,12 +21,25 @@ from gateway.frames import Frame
 from gateway.metrics import Eviction
 from gateway.outbox import ROOM_BYTES, Outbox
 from gateway.wires import framing
+from services.runtime.clock import Clock
 
 PING_S: Final = 25.0
 """Seconds between two pings: below the 30 s after which home routers forget an idle connection."""
 UNSENT_BYTES: Final = 16 * 1024
 """TCP_NOTSENT_LOWAT: with it the kernel swallows 94 KB for a client that reads nothing, without it 3.3 MB."""
 
+LINGER_MS: Final = 30_000
+"""TCP_USER_TIMEOUT: the net below. After so many milliseconds without an answer to what was sent, or with a closed
+window, the kernel gives the connection up, whatever this process does."""
+
+_OPTIONS: Final = tuple(
+    (getattr(socket, name), value)
+    for name, value in (
+        ("TCP_NOTSENT_LOWAT", UNSENT_BYTES),
+        ("TCP_USER_TIMEOUT", LINGER_MS),
+    )
+    if hasattr(socket, name)
+)
 _RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER with 0 s: the socket and the 2.8 MB in it are gone at once (a plain abort leaves FIN-WAIT-1)."""
 
@@ -58,8 +71,13 @@ class Follow(Protocol):
 class Host(Protocol):
     """What all sessions share."""
 
-    def touch(self, session: Session) -> None:
-        """The session's outbox has its first entry."""
+    @property
+    def touched(self) -> list[Any]:
+        """Who has something to say; outboxes add their sessions."""
+        ...
+
+    def wake(self) -> None:
+        """Write out who is touched, soon."""
         ...
 
     def emptied(self, session: Session) -> None:
@@ -74,6 +92,11 @@ class Host(Protocol):
         """Count what was written."""
         ...
 
+    @property
+    def clock(self) -> Clock:
+        """What time it is."""
+        ...
+
     def write_failed(self) -> None:
         """Count a write to a connection that is gone."""
         ...
@@ -84,7 +107,11 @@ class Host(Protocol):
 
 
 class Session:
-    """One connection of one client.  *interrupt* makes its handler end, which it must do itself."""
+    """One connection of one client.  *interrupt* makes its protocol close it.
+
+    The protocol calls `pause` and `resume` when the transport does, whose write buffer limits are set by `tune`:
+    so a blocked outbox is one behind whose socket something waits.
+    """
 
     __slots__ = (
         "_aborted",
@@ -94,22 +121,19 @@ class Session:
         "_interrupt",
         "_pinged",
         "_rest",
-        "_rest_size",
-        "_said",
         "_slow",
         "_transport",
-        "_waiter",
         "_wire",
         "bucket",
-        "bytes",
         "closing",
+        "fd",
         "frames",
         "heard",
         "id",
         "opened",
         "outbox",
+        "said",
         "slow_spells",
-        "ticks",
     )
 
     def __init__(
@@ -124,23 +148,25 @@ class Session:
         now: float,
     ) -> None:
         self.id = identity
-        self.outbox = Outbox(self._wake)
+        self.outbox = Outbox(self, host.touched, host.wake)
         self.bucket = bucket
         self.closing: Close | None = None
         """Why the gateway ends this connection, once it does."""
         self.opened = self.heard = now
-        self.frames = self.ticks = self.bytes = self.slow_spells = 0
+        self.frames = self.slow_spells = 0
+        self.fd = -1
+        """Its socket, where the kernel may be given frames past the transport; -1: it may not, or it is gone."""
         self._transport = transport
         self._wire = wire
         self._host = host
         self._interrupt = interrupt
         self._follow: Follow | None = None
-        self._said = self._pinged = now
+        self.said = self._pinged = now
         self._aborted = self._slow = False
         self._backlog: Backlog | None = None
-        self._rest: deque[bytes] = deque()
-        self._rest_size = 0
-        self._waiter: asyncio.Future[None] | None = None
+        self._rest: deque[bytes] | None = None
+        """Frames behind a full socket, where one write had several; nearly always None (an empty deque is 0.6
+        KB)."""
 
     def follow(self, follow: Follow | None) -> None:
         """Report a slow client to *follow*; None: to nobody any more."""
@@ -157,25 +183,27 @@ class Session:
         """Write what waits, as far as the socket takes it; the rest stays behind the watch of the host."""
         if self.outbox.blocked:
             return
-        lacked_room = not self.outbox.room
+        awaited = self.outbox.awaited
         entries = self.outbox.take()
-        ticks = list(map(type, entries)).count(bytes)
-        payloads = self._wire.encode(entries, sent_us)
-        self._said = now
-        size = self._write_all([framing.text(payload) for payload in payloads], now)
-        self._count(len(payloads), ticks, size)
-        if lacked_room and not self.outbox.blocked:
+        frames = [framing.text(payload) for payload in self._wire.encode(entries, sent_us)]
+        ticks = sum(entry.count(b"\n") + 1 for entry in entries if isinstance(entry, bytes))
+        self.said = now
+        self.frames += len(frames)
+        self._host.sent(len(frames), ticks, sum(map(len, frames)))
+        self.send(frames)
+        if awaited and not self.outbox.blocked:
             self._host.emptied(self)
 
     def say(self, payload: bytes, now: float) -> None:
         """Write one text payload at once, past the outbox."""
-        self._said = now
+        self.said = now
         frame = framing.text(payload)
-        self._count(1, 0, len(frame))
-        self.write(frame, now)
+        self.frames += 1
+        self._host.sent(1, 0, len(frame))
+        self.write(frame)
 
-    def write(self, frame: bytes, now: float) -> None:
-        """Write one whole frame.  A connection that is gone takes it, too: its handler will notice."""
+    def write(self, frame: bytes) -> None:
+        """Write a frame, or the rest of one.  A connection that is gone takes it, too: its protocol is told."""
         transport = self._transport
         if transport.is_closing():
             self._host.write_failed()
@@ -185,63 +213,60 @@ class Session:
         except (RuntimeError, AttributeError, OSError):
             # uvloop raises RuntimeError after an abort, asyncio's TLS transport AttributeError (measured).
             self._host.write_failed()
-            return
-        if transport.get_write_buffer_size():
-            self._block(now)
 
     def go_on(self) -> None:
         """Tell the feed that everything was taken."""
         if self._follow is not None and not self.outbox.blocked:
             self._follow.drained()
 
-    def _wake(self) -> None:
-        self._host.touch(self)
-
-    def _count(self, frames: int, ticks: int, size: int) -> None:
-        self.frames += frames
-        self.ticks += ticks
-        self.bytes += size
-        self._host.sent(frames, ticks, size)
-
-    def _write_all(self, frames: Sequence[bytes], now: float) -> int:
-        """Write *frames*, at most 64 KiB at a time; keep what a full socket does not take.  Return the bytes."""
-        if len(frames) == 1:
-            self.write(frames[0], now)
-            return len(frames[0])
+    def send(self, frames: Sequence[bytes]) -> None:
+        """Write *frames*, at most 64 KiB at a time; keep what a full socket does not take."""
+        if len(frames) == 1 and self._rest is None:
+            self.write(frames[0])
+            return
+        self._rest = deque() if self._rest is None else self._rest
         self._rest.extend(frames)
-        size = sum(map(len, frames))
-        self._rest_size += size
-        self._write_rest(now)
-        return size
+        self._write_rest()
 
-    def _write_rest(self, now: float) -> None:
-        while self._rest and not self.outbox.blocked:
-            piece = [self._rest.popleft()]
+    def _write_rest(self) -> None:
+        rest = self._rest
+        while rest and not self.outbox.blocked:
+            piece = [rest.popleft()]
             size = len(piece[0])
-            while self._rest and size + len(self._rest[0]) <= ROOM_BYTES:
-                piece.append(self._rest.popleft())
+            while rest and size + len(rest[0]) <= ROOM_BYTES:
+                piece.append(rest.popleft())
                 size += len(piece[-1])
-            self._rest_size -= size
-            self.write(b"".join(piece), now)
+            self.write(b"".join(piece))
+        if not rest:
+            self._rest = None
 
     # -------------------------------------------------------------------------------------- a full socket
 
-    def _block(self, now: float) -> None:
+    def pause(self) -> None:
+        """The transport keeps bytes that the socket did not take.
+
+        A client that does not read is not read from either, or its commands' answers would pile up here.
+        """
         if not self.outbox.blocked:
             self.outbox.blocked = True
-            self._backlog = Backlog(now, self._transport.get_write_buffer_size(), slow=self._slow)
+            self._backlog = Backlog(self._host.clock.monotonic(), self._buffered, slow=self._slow)
+            if not self._transport.is_closing():
+                self._transport.pause_reading()
             self._host.watch(self)
 
-    def look(self, now: float, sent_us: int, *, stuck_s: float) -> bool:
+    def resume(self) -> None:
+        """The socket has taken everything."""
+        if self.outbox.blocked:
+            clock = self._host.clock
+            self._unblock(clock.monotonic(), clock.wall_us())
+
+    def look(self, now: float, *, stuck_s: float) -> bool:
         """Judge a full socket; return whether it has to be looked at again."""
         backlog = self._backlog
         if backlog is None or self._transport.is_closing():
-            self._release()
             return False
-        buffered = self._transport.get_write_buffer_size()
-        match backlog.look(now, buffered, self._rest_size + self.outbox.size, stuck_s=stuck_s):
-            case Verdict.DRAINED:
-                self._unblock(now, sent_us)
+        waiting = sum(map(len, self._rest or ())) + self.outbox.size
+        match backlog.look(now, self._buffered, waiting, stuck_s=stuck_s):
             case Verdict.SLOW:
                 # Kept until all is taken: what waited may fill the socket again, and slow is said once.
                 self._slow = True
@@ -250,54 +275,44 @@ class Session:
                     self._follow.slow()
             case Verdict.STUCK:
                 self.abort(TOO_SLOW, Eviction.STUCK)
+            case _:
+                pass
         return self._backlog is not None
 
-    async def writable(self) -> None:
-        """Return once the socket takes something again, or is gone.
-
-        A client that does not read is not read from either, or its commands' answers would pile up here.
-        """
-        while self.outbox.blocked and not self._transport.is_closing():
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+    @property
+    def _buffered(self) -> int:
+        return self._transport.get_write_buffer_size()
 
     def _unblock(self, now: float, sent_us: int) -> None:
         self.outbox.blocked, self._backlog = False, None
         self.heard = max(self.heard, now - PING_S)  # meanwhile nobody read the client's pongs
-        self._write_rest(now)
+        self._write_rest()
         if not self.blocked and self.outbox.entries:
             self.flush(now, sent_us)
         if not self.blocked:
             self._slow = False
-            self._release()
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
             self.go_on()
-
-    def _release(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
     # ----------------------------------------------------------------------------------- time and the end
 
     def turn(self, now: float, sent_us: int, *, heartbeat_s: float) -> float:
         """Break a silence, ping, give up a client that is gone; return when to come again."""
-        if self._transport.is_closing():
-            return now + heartbeat_s
-        if self._transport.get_write_buffer_size():  # a close frame or the like, written by the wire itself
-            self._block(now)
-        if self.outbox.blocked:
+        if self.closing is not None or self.outbox.blocked or self._transport.is_closing():
             return now + heartbeat_s
         if now - self.heard >= 2 * PING_S:
             self.abort(GONE, Eviction.SILENT)
             return now + heartbeat_s
-        if now - self._said >= heartbeat_s:
+        if now - self.said >= heartbeat_s:
             self.say(self._wire.heartbeat(sent_us), now)
         if now - self._pinged >= PING_S:
             self._pinged = now
-            self.write(framing.PING, now)
-        return min(self._said + heartbeat_s, self._pinged + PING_S)
+            self.write(framing.PING)
+        return min(self.said + heartbeat_s, self._pinged + PING_S)
 
     def end(self, close: Close) -> None:
-        """Have the handler close this connection; closing it from elsewhere ends in a reset (aiohttp)."""
+        """Have the protocol close this connection."""
         if self.closing is None:
             self.closing = close
             self._interrupt()
@@ -317,21 +332,35 @@ class Session:
         Closing a transport with unsent bytes instead keeps them, and the socket, for a client that reads nothing
         until TCP gives up, about 15 minutes (measured: 21 MB).
         """
-        if reset or self._transport.get_write_buffer_size():
+        self.fd = -1
+        self._rest = self._backlog = None
+        if reset or self._buffered:
             connection = self._transport.get_extra_info("socket")
             if connection is not None:
                 with contextlib.suppress(OSError):  # closed already
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self._transport.abort()
-        self._rest.clear()
-        self._rest_size = 0
+        else:
+            self._transport.close()
+
+    def lost(self) -> None:
+        """The transport is about to close the socket: its number may be another connection's right afterwards."""
+        self.fd = -1
         self._backlog = None
-        self._release()
 
 
-def tune(transport: asyncio.Transport) -> None:
-    """Keep what a client has not read where it can be conflated: in the outbox, not in the kernel."""
+def tune(transport: asyncio.Transport) -> int:
+    """Keep what a client has not read in the outbox, where it can be conflated.
+
+    Returns the socket's file descriptor where frames may be written to it past the transport, else -1.
+    """
     connection = transport.get_extra_info("socket")
-    if connection is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
-    transport.set_write_buffer_limits(high=ROOM_BYTES, low=ROOM_BYTES // 4)
+    secure = transport.get_extra_info("sslcontext") is not None
+    # TLS transports pause at `size >= high`, the others at `size > high` (asyncio, uvloop 0.23).
+    transport.set_write_buffer_limits(high=1 if secure else 0, low=0)
+    if connection is None:
+        return -1
+    for option, value in _OPTIONS:
+        with contextlib.suppress(OSError):  # it is no TCP socket, or its client left just now
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
+    return -1 if secure else int(connection.fileno())

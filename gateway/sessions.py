@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from gateway.closing import OVERLOADED, RESTART, Close
-from gateway.flush import Flush
+from gateway.flush import Entries, Flush
 from gateway.frames import Reconnect
 from gateway.metrics import Counters, Eviction, Handshake
 from gateway.session import Session
 from gateway.wheel import Wheel
+from gateway.window import Window
 from services.runtime.clock import Clock
 
 LOOK_S: Final = 0.025
@@ -46,13 +47,15 @@ class Sessions:
         max_connections: int,
         stuck_s: float,
         heartbeat_s: float,
+        flush_s: float,
+        encode: Callable[[Entries, int], list[bytes]],
         later: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
         soon: Callable[[Callable[[], None]], object],
     ) -> None:
         self.clock = clock
         self.counters = counters
         self.heartbeat_s = heartbeat_s
-        self.flush = Flush(clock, counters, soon)
+        self.flush = Flush(clock, counters, window=Window(flush_s), encode=encode, soon=soon, later=later)
         self.draining = False
         self._max_connections = max_connections
         self._stuck_s = stuck_s
@@ -108,9 +111,14 @@ class Sessions:
 
     # ------------------------------------------------------------------------------- what a session asks
 
-    def touch(self, session: Session) -> None:
-        """Write out *session* soon."""
-        self.flush.touch(session)
+    @property
+    def touched(self) -> list[Session]:
+        """The sessions that have something to say."""
+        return self.flush.touched
+
+    def wake(self) -> None:
+        """Write out who is touched, soon."""
+        self.flush.wake()
 
     def emptied(self, session: Session) -> None:
         """Let the feed go on with *session* soon."""
@@ -125,9 +133,7 @@ class Sessions:
 
     def sent(self, frames: int, ticks: int, size: int) -> None:
         """Count what was written."""
-        self.counters.frames += frames
-        self.counters.ticks += ticks
-        self.counters.bytes += size
+        self.counters.sent(frames, ticks, size)
 
     def write_failed(self) -> None:
         """Count a write to a connection that is gone."""
@@ -140,9 +146,9 @@ class Sessions:
     # -------------------------------------------------------------------------------------------- timers
 
     def _look(self) -> None:
-        now, sent_us = self.clock.monotonic(), self.clock.wall_us()
+        now = self.clock.monotonic()
         for session in tuple(self._blocked):
-            if not session.look(now, sent_us, stuck_s=self._stuck_s):
+            if not session.look(now, stuck_s=self._stuck_s):
                 self._blocked.discard(session)
         self._looking = bool(self._blocked)
         if self._looking:

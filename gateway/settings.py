@@ -33,6 +33,12 @@ class GatewaySettings(ProcessSettings):
     command_burst: int = Field(
         default=100, ge=1, le=100_000, description="Commands that one client may send at once."
     )
+    flush_ms: float = Field(
+        default=10.0,
+        ge=0,
+        le=100,
+        description="Most milliseconds that ticks wait for more while the gateway is busy; 0: never.",
+    )
     stuck_s: float = Field(
         default=10.0,
         ge=0.1,

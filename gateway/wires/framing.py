@@ -12,6 +12,7 @@ PING: Final = b"\x89\x00"
 """A ping without payload."""
 
 _TEXT: Final = 0x81
+_CLOSE: Final = 0x88
 _PONG: Final = 0x8A
 _SHORT: Final = 126
 _MEDIUM: Final = 1 << 16
@@ -25,6 +26,11 @@ def text(payload: bytes) -> bytes:
 def pong(payload: bytes) -> bytes:
     """Return the answer to a ping with *payload*."""
     return _frame(_PONG, payload)
+
+
+def close(code: int | None, reason: str = "") -> bytes:
+    """Return the close frame with *code*; None: without one."""
+    return _frame(_CLOSE, b"" if code is None else code.to_bytes(2, "big") + reason.encode())
 
 
 def _frame(first: int, payload: bytes) -> bytes:

@@ -114,6 +114,13 @@ class TickSource(Protocol):
         """Ask the broker for a sign of life, at most 2 s.  False: the connection has been ended."""
         ...
 
+    def rest(self, seconds: float) -> None:
+        """Read nothing for so long, so that what comes meanwhile arrives together.
+
+        A hint: an implementation to which one large read is worth no more than many small ones may ignore it.
+        """
+        ...
+
     @property
     def following(self) -> int:
         """How many symbols the broker keeps something for on behalf of this source."""

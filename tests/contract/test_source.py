@@ -40,6 +40,22 @@ async def test_hundreds_of_messages_at_once_keep_their_order(broker: Controls, s
     assert got.seqs(symbol) == list(range(1, 501))
 
 
+async def test_a_rest_delays_and_loses_nothing(broker: Controls, symbol: Symbol) -> None:
+    """What is published while a source rests, even again and again, arrives in order afterwards."""
+    source, sink = await broker.source("source"), await broker.sink("sink")
+    source.rest(0.01)  # no effect: it is not connected
+    async with running_source(source) as got, running_sink(sink):
+        await source.follow(symbol)
+        for first in range(1, 101, 10):
+            source.rest(0.02)
+            source.rest(0.01)
+            sink.publish([outgoing(symbol, seq) for seq in range(first, first + 10)])
+            await got.reached(symbol, first)
+        await got.reached(symbol, 100)
+        assert await source.probe()
+    assert got.seqs(symbol) == list(range(1, 101))
+
+
 async def test_nothing_is_delivered_inside_publish(broker: Controls, symbol: Symbol) -> None:
     """A listener is never called from within `publish`, only from the loop."""
     source, sink = await broker.source("source"), await broker.sink("sink")

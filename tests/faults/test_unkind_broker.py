@@ -71,13 +71,13 @@ class Wanderer:
         self._feeds, self._dice = feeds, dice
         self._feed = feeds[0]
         self._client: Client | None = None
-        self._outbox = Outbox(lambda: None)
+        self._outbox = Outbox(None, [], lambda: None)
         self._id = 0
 
     def come(self) -> None:
         """Connect to a random feed and resume."""
         self._feed = self._dice.choice(self._feeds)
-        self._outbox = Outbox(lambda: None)
+        self._outbox = Outbox(None, [], lambda: None)
         self._client = self._feed.join(self._outbox, max_symbols=100)
         self.checker.opened()
         self.checker.received({"op": "welcome", "protocol": 1})
@@ -166,7 +166,13 @@ async def test_every_tick_is_accounted_for(
     broker = MemoryBroker(clock=CLOCK, faults=Faults.rough(seed))
     memory: History = broker.history() if history else Nobody()  # type: ignore[assignment]
     feeds = [
-        Feed(broker.source(name), memory, clock=CLOCK, deliver=lambda _messages, _received: None, idle_grace=0.3)
+        Feed(
+            broker.source(name),
+            memory,
+            clock=CLOCK,
+            deliver=lambda _messages, _received, _began: 0.0,
+            idle_grace=0.3,
+        )
         for name in ("one", "two")
     ]
     stop, ears = asyncio.Event(), Ears(broker.sink("producer"))

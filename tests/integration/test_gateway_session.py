@@ -23,6 +23,7 @@ from gateway.metrics import Counters, Eviction, Handshake, Stage
 from gateway.outbox import Outbox
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
+from gateway.wires.native.encode import encode
 from gateway.wires.native.stream import Stream
 from services.market.position import Position
 from services.market.symbol import Symbol
@@ -112,9 +113,9 @@ class ScriptedFeed:
             lines.append(encode_tick(Tick(self.seq, now, AAPL, 23015, 100, 23014, 23016, 3, 1, 1200, 2)))
         for client in self.clients:
             if AAPL in client.symbols and not client.slow:
-                client.outbox.ticks(lines, sum(map(len, lines)))
+                client.outbox.tick(b"\n".join(lines))
         message = TickMessage(AAPL, 1, self.seq - count + 1, now, now, tuple(lines))
-        self._sessions.flush.deliver([message], now)
+        self._sessions.flush.deliver([message], now, SystemClock().monotonic())
 
 
 class Gateway:
@@ -129,6 +130,8 @@ class Gateway:
             max_connections=settings.max_connections,
             stuck_s=settings.stuck_s,
             heartbeat_s=heartbeat_s,
+            flush_s=0.0,
+            encode=encode,
             later=loop.call_later,
             soon=loop.call_soon,
         )
@@ -570,6 +573,7 @@ async def test_one_dead_client_does_not_end_the_pass() -> None:
             await each.receive_json(timeout=5)
         for session in server.sessions:
             if session.outbox is server.feed.clients[1].outbox:
+                session.fd = -1  # as over TLS: the socket itself would still take the frame
                 session._transport.abort()
         server.feed.clients.reverse()
         server.feed.tick()

@@ -175,7 +175,7 @@ def _thaw_follower(recovery: Recovery, frozen: tuple[object, ...]) -> None:
 
 def new_follower(*, conflating: bool = False) -> Follower:
     """A follower of the one client."""
-    return Follower(SYMBOL, Outbox(lambda: None), 0, max_rate=1.0 / LATER if conflating else None)
+    return Follower(SYMBOL, Outbox(None, [], lambda: None), 0, max_rate=1.0 / LATER if conflating else None)
 
 
 def line(position: Pos) -> bytes:
@@ -199,7 +199,9 @@ def check(  # noqa: PLR0911 - one row of the table each
     if client.error is not None:
         return client
     if isinstance(entry, bytes):
-        return _check_tick(client, entry, conflates=conflates)
+        for line in entry.split(b"\n"):
+            client = _check_tick(client, line, conflates=conflates)
+        return client
     if isinstance(entry, Snapshot):
         return _check_snapshot(client, _position(entry.tick)[0])
     if isinstance(entry, Gap):

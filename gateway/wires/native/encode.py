@@ -1,6 +1,7 @@
 """What waits in an outbox as text payloads of the native wire.  Pure.
 
-Ticks are never decoded: a `ticks` frame is a head, the ticks' own bytes with commas between, and a tail.
+Ticks are never decoded: a `ticks` frame is a head, the ticks' own bytes with commas between, and a tail.  In a
+message of the broker a newline is what parts them, and there is none inside a tick: replacing it makes a frame.
 """
 
 from __future__ import annotations
@@ -52,16 +53,21 @@ def encode(entries: Sequence[bytes | Frame], sent_us: int) -> list[bytes]:
     """Return the payloads that say *entries* in order, each a JSON object of at most `FRAME_BYTES` bytes.
 
     *sent_us* (microseconds since 1970) becomes `sent` of the ticks and `server_time` of a pong.  Ticks in a row
-    share a frame; so do snapshots in a row that are of one epoch.
+    share a frame; so do snapshots in a row that are of one epoch.  Entries as in `gateway.outbox`.
     """
     try:
         # Nearly always there are ticks only.  join finds out faster than any look at the types.
-        data = b",".join(cast("Sequence[bytes]", entries))
+        payload = ticks(cast("Sequence[bytes]", entries), sent_us)
     except TypeError:
         return list(_mixed(entries, sent_us))
-    if len(data) <= _TICKS_ROOM:
-        return [_ticks_frame(data, sent_us)] if data else []
+    if len(payload) <= FRAME_BYTES:
+        return [payload] if entries else []
     return list(_ticks(cast("Sequence[bytes]", entries), sent_us))
+
+
+def ticks(entries: Sequence[bytes], sent_us: int) -> bytes:
+    """Return one payload with all ticks of *entries*, however long it becomes."""
+    return _ticks_frame(b",".join(entries).replace(b"\n", b","), sent_us)
 
 
 def welcome(
@@ -105,7 +111,8 @@ def _mixed(entries: Sequence[bytes | Frame], sent_us: int) -> Iterator[bytes]:
         start = stop
 
 
-def _ticks(lines: Sequence[bytes], sent_us: int) -> Iterator[bytes]:
+def _ticks(entries: Sequence[bytes], sent_us: int) -> Iterator[bytes]:
+    lines = b"\n".join(entries).split(b"\n")
     start = size = 0
     for index, line in enumerate(lines):
         size += len(line) + 1

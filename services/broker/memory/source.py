@@ -75,6 +75,9 @@ class MemorySource(Link):
             self.end(LostReason.SILENT)
         return self.standing
 
+    def rest(self, seconds: float) -> None:
+        """See `TickSource.rest`: nothing is read here."""
+
     @property
     def following(self) -> int:
         """See `TickSource.following`."""

@@ -13,9 +13,9 @@ import pytest
 from gateway.closing import OTHER, SEEN, TABLE, Close
 from gateway.frames import GapReason, NoSnapshot, Rejection
 from gateway.metrics import Op
+from gateway.wires.native.connection import COMMAND_BYTES
 from gateway.wires.native.encode import FRAME_BYTES, HEARTBEAT_S
 from gateway.wires.native.faults import ErrorCode
-from gateway.wires.native.stream import COMMAND_BYTES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
 

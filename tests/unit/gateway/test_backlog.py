@@ -32,8 +32,8 @@ def test_slow_is_not_repeated_in_the_next_spell() -> None:
 
 
 def test_drained() -> None:
-    """An empty buffer ends the spell."""
-    assert Backlog(0.0, 100).look(20.0, 0, ROOM_BYTES, stuck_s=10) is Verdict.DRAINED
+    """An empty buffer is neither slow nor stuck, however long it took."""
+    assert Backlog(0.0, 100).look(20.0, 0, ROOM_BYTES, stuck_s=10) is Verdict.WAIT
 
 
 def test_stuck_only_without_progress() -> None:

@@ -64,7 +64,7 @@ class Floor:
 
     def newcomer(self, max_symbols: int = 1000) -> tuple[Client, Outbox]:
         """Another client."""
-        outbox = Outbox(lambda: None)
+        outbox = Outbox(None, [], lambda: None)
         return self.hub.join(outbox, max_symbols=max_symbols), outbox
 
     def learn(self, *instruments: Instrument, version: int = 1) -> None:

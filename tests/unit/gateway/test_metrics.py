@@ -44,9 +44,7 @@ def test_counts() -> None:
 def test_latency_buckets() -> None:
     """A latency counts in every bucket from its own on; a bound belongs to its bucket."""
     counters = Counters()
-    counters.observe(Stage.TOTAL, 100)
-    counters.observe(Stage.TOTAL, 101, 2)
-    counters.observe(Stage.TOTAL, 60_000_000)
+    counters.passed([60_000_000 - 100, 60_000_000 - 101, 60_000_000 - 101, 0], 60_000_000, 60_000_000)
     lines = exposed(counters)
     assert 'tickwire_latency_seconds_bucket{le="0.0001",stage="total"} 1.0' in lines
     assert 'tickwire_latency_seconds_bucket{le="0.00025",stage="total"} 3.0' in lines
@@ -59,9 +57,11 @@ def test_latency_buckets() -> None:
 def test_negative_latency_is_clamped_and_counted() -> None:
     """Clocks that disagree show up in a counter of their own, not as a negative sum."""
     counters = Counters()
-    counters.observe(Stage.BROKER, -5, 2)
+    counters.passed([15, 25], 10, 30)
     assert counters.latencies[Stage.BROKER].total == 0
     assert counters.latencies[Stage.BROKER].buckets()[0] == ("0.0001", 2.0)
+    assert counters.latencies[Stage.TOTAL].total == 20 / 1e6
+    assert counters.latencies[Stage.FANOUT].total == 2 * 20 / 1e6
     assert "tickwire_latency_invalid_total 2.0" in exposed(counters)
 
 

@@ -29,7 +29,7 @@ class Desk:
         self.tally = Tally()
         self.recovery = Recovery(X, self.tally, history=history)
         self.recovery.opened(self.now)
-        self.outbox = Outbox(lambda: None)
+        self.outbox = Outbox(None, [], lambda: None)
         self.follower = Follower(X, self.outbox, 1, max_rate=max_rate)
 
     def follow(self, resume: Position | None = None, *, snapshot: bool = True) -> Position | None:
@@ -195,7 +195,7 @@ def test_question_is_shared() -> None:
     desk = Desk(history=True)
     desk.live(1, 1)
     desk.follow()
-    other = Follower(X, Outbox(lambda: None), 2)
+    other = Follower(X, Outbox(None, [], lambda: None), 2)
     desk.recovery.join(other, resume=None, snapshot=True)
     desk.recovery.begin(other, desk.now)
     desk.live(1, 3)

@@ -26,21 +26,35 @@ class Wire:
         self.takes = takes
         self.writes: list[bytes] = []
         self.buffered = 0
-        self.closing = self.aborted = False
+        self.closing = self.closed = self.aborted = False
+        self.reading = True
         self.error: Exception | None = None
+        self.protocol: Session | None = None
 
     def write(self, data: bytes) -> None:
-        """Take what fits, buffer the rest."""
+        """Take what fits, buffer the rest and say so."""
         if self.error is not None:
             raise self.error
         self.writes.append(data)
         taken = min(self.takes, len(data))
         self.takes -= taken
         self.buffered += len(data) - taken
+        if self.buffered and self.protocol is not None:
+            self.protocol.pause()
 
-    def drain(self) -> None:
-        """Let the client read everything, and much more."""
-        self.buffered, self.takes = 0, 1 << 30
+    def drain(self, takes: int = 1 << 30) -> None:
+        """Let the client read everything, and *takes* bytes more."""
+        self.buffered, self.takes = 0, takes
+        if self.protocol is not None:
+            self.protocol.resume()
+
+    def pause_reading(self) -> None:
+        """Note."""
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        """Note."""
+        self.reading = True
 
     def get_write_buffer_size(self) -> int:
         """Bytes that were not taken."""
@@ -54,20 +68,41 @@ class Wire:
         """End."""
         self.closing = self.aborted = True
 
+    def close(self) -> None:
+        """End when all is taken."""
+        self.closing = self.closed = True
+
     def get_extra_info(self, name: str) -> Any:
         """There is no socket."""
         assert name == "socket"
 
 
+class Hands:
+    """A clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return self.now
+
+    def wall_us(self) -> int:
+        """Microseconds."""
+        return int(self.now * 1e6)
+
+
 class Host:
     """Notes what a session asks."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Hands) -> None:
+        self.clock = clock
+        self.touched: list[Any] = []
         self.calls: list[str] = []
         self.frames = self.ticks = self.size = self.failed = 0
         self.reasons: list[Eviction] = []
 
-    def touch(self, _: Session) -> None:
+    def wake(self) -> None:
         """Note."""
         self.calls.append("touch")
 
@@ -111,7 +146,8 @@ class Bench:
     """A session on a transport, a host and a feed that the test looks at."""
 
     def __init__(self, takes: int = 1 << 30) -> None:
-        self.wire, self.host, self.follow = Wire(takes), Host(), Follow()
+        self.clock = Hands()
+        self.wire, self.host, self.follow = Wire(takes), Host(self.clock), Follow()
         self.interrupts = 0
         self.session = Session(
             "s",
@@ -123,13 +159,15 @@ class Bench:
             now=0.0,
         )
         self.session.follow(self.follow)
+        self.wire.protocol = self.session
 
     def _interrupt(self) -> None:
         self.interrupts += 1
 
     def look(self, now: float) -> bool:
         """Let the session look at its socket."""
-        return self.session.look(now, 0, stuck_s=10)
+        self.clock.now = now
+        return self.session.look(now, stuck_s=10)
 
 
 def test_one_write_per_flush() -> None:
@@ -194,7 +232,8 @@ def test_slow_is_told_once_and_drained_when_all_is_taken() -> None:
     assert bench.follow.told == ["slow"]
     assert bench.session.slow_spells == 1
     bench.session.outbox.tick(LINE)
-    bench.wire.buffered, bench.wire.takes = 0, 10
+    bench.clock.now = 2.0
+    bench.wire.drain(10)
     assert bench.look(2.0)
     assert bench.look(9.0)
     assert bench.follow.told == ["slow"]
@@ -203,6 +242,7 @@ def test_slow_is_told_once_and_drained_when_all_is_taken() -> None:
     assert bench.follow.told == ["slow", "drained"]
     bench.wire.takes = 10
     bench.session.outbox.tick(LINE)
+    bench.clock.now = 20.0
     bench.session.flush(20.0, 5)
     assert bench.look(20.0 + SLOW_S)
     assert bench.follow.told == ["slow", "drained", "slow"]
@@ -211,8 +251,8 @@ def test_slow_is_told_once_and_drained_when_all_is_taken() -> None:
 def test_a_replay_goes_on_when_its_room_is_back() -> None:
     """An outbox that was full and is taken at once lets the feed go on, by way of the host."""
     bench = Bench()
-    bench.session.outbox.ticks([LINE] * 3000, 3000 * len(LINE))
-    assert not bench.session.outbox.room
+    bench.session.outbox.tick(b"\n".join([LINE] * 3000))
+    assert not bench.session.outbox.room()
     bench.session.flush(0.0, 5)
     assert bench.host.calls == ["touch", "emptied"]
     bench.session.go_on()
@@ -276,31 +316,31 @@ def test_a_silent_client_is_given_up() -> None:
     assert bench.host.reasons == [Eviction.SILENT]
 
 
-def test_the_turn_notices_a_full_socket() -> None:
-    """Bytes that a wire wrote by itself, and nobody takes, come under the same watch."""
+def test_nothing_follows_a_close_frame() -> None:
+    """A session that is being closed sends neither heartbeat nor ping."""
     bench = Bench()
-    bench.wire.buffered = 4
-    bench.session.turn(3.0, 5, heartbeat_s=15)
-    assert bench.host.calls == ["watch"]
+    bench.session.end(RESTART)
+    assert bench.session.turn(60.0, 5, heartbeat_s=15) == 75.0
     assert bench.wire.writes == []
-    assert not bench.look(13.0)
-    assert bench.wire.aborted
 
 
-async def test_commands_wait_while_the_socket_is_full() -> None:
-    """A client that does not read is not read from, until its socket takes something or is gone."""
-    for free in (Wire.drain, Wire.abort):
-        bench = Bench(takes=10)
-        bench.session.outbox.tick(LINE)
-        bench.session.flush(0.0, 5)
-        waiting = asyncio.ensure_future(bench.session.writable())
-        await asyncio.sleep(0)
-        bench.look(0.1)
-        await asyncio.sleep(0)
-        assert not waiting.done()
-        free(bench.wire)
-        assert not bench.look(0.2)
-        await asyncio.wait_for(waiting, 1)
+def test_a_client_that_does_not_read_is_not_read_from() -> None:
+    """Commands wait while the socket is full, or their answers would pile up."""
+    bench = Bench(takes=10)
+    bench.session.outbox.tick(LINE)
+    bench.session.flush(0.0, 5)
+    assert not bench.wire.reading
+    bench.wire.drain()
+    assert bench.wire.reading
+
+
+def test_a_socket_that_is_gone_is_not_written_to() -> None:
+    """The file descriptor is given up as soon as the connection is lost or finished: its number may come again."""
+    for end in (Session.lost, Session.finish):
+        bench = Bench()
+        bench.session.fd = 7
+        end(bench.session)
+        assert bench.session.fd == -1
 
 
 def test_ending_interrupts_the_handler_once() -> None:
@@ -320,4 +360,5 @@ def test_unsent_bytes_go_with_the_connection() -> None:
     assert bench.wire.aborted
     bench = Bench()
     bench.session.finish()
+    assert bench.wire.closed
     assert not bench.wire.aborted

@@ -13,7 +13,7 @@ from services.market.symbol import Symbol
 
 def follower(serial: int) -> Follower:
     """A follower that conflates."""
-    return Follower(Symbol("X"), Outbox(lambda: None), serial, max_rate=1.0)
+    return Follower(Symbol("X"), Outbox(None, [], lambda: None), serial, max_rate=1.0)
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=20))

@@ -53,6 +53,16 @@ def one(*entries: bytes | Frame) -> dict[str, Any]:
     return decoded
 
 
+def test_ticks_of_one_message_share_an_entry() -> None:
+    """Consecutive ticks with a newline between are ticks like others, also where a frame is cut among them."""
+    assert encode([b"\n".join([line(1), line(2)]), line(3)], 7) == encode([line(1), line(2), line(3)], 7)
+    many = [line(seq) for seq in range(1, 1500)]
+    payloads = encode([b"\n".join(many[:1000]), b"\n".join(many[1000:])], 7)
+    assert max(map(len, payloads)) <= FRAME_BYTES
+    assert payloads == encode(many, 7)
+    assert encode([Pong(1), b"\n".join(many)], 7)[1:] == encode(many, 7)
+
+
 def test_ticks_share_a_frame_untouched() -> None:
     """Ticks in a row are one frame that holds their very bytes."""
     lines = [line(1), splice_skipped(line(5), 3), line(1, B)]

@@ -1,0 +1,52 @@
+"""The end of a WebSocket connection: what comes after our close frame."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from gateway.wires.inbound import Farewell as Answer
+from gateway.wires.inbound import Inbound, Violation
+
+FAREWELL_S: Final = 2.0
+"""Seconds that a client has to answer a close frame (RFC 6455 section 7.1.1 lets it end TCP first)."""
+
+
+class Farewell(asyncio.Protocol):
+    """Takes the connection of *transport*, to which a close frame was written, to its end.
+
+    Ignores everything but the client's own close frame; after that, or `FAREWELL_S`, *finish* shall free the
+    socket. *ended* is called once it is gone.
+    """
+
+    __slots__ = ("_ended", "_finish", "_inbound", "_timer")
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        inbound: Inbound,
+        *,
+        finish: Callable[[], None],
+        ended: Callable[[], None],
+    ) -> None:
+        self._inbound, self._finish, self._ended = inbound, finish, ended
+        self._timer = asyncio.get_running_loop().call_later(FAREWELL_S, finish)
+        transport.set_protocol(self)
+        if not transport.is_closing() and not transport.is_reading():
+            transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        """Look for the answer."""
+        if any(isinstance(event, Answer | Violation) for event in self._inbound.feed(data)):
+            self._finish()
+
+    def eof_received(self) -> None:
+        """The client is done: so are we."""
+        self._finish()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        del exc
+        self._timer.cancel()
+        self._ended()
