@@ -4,7 +4,7 @@
 
 Starts a gateway without a broker (it serves, and has nothing to say but heartbeats), opens the connections over
 loopback, and prints the memory of the gateway's process per connection.  Imports nothing of Tickwire's.
-"""  # noqa: INP001 - a script, not a package
+"""
 
 from __future__ import annotations
 

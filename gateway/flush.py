@@ -125,9 +125,9 @@ class Flush:
         """Write out everybody: no await in here, and no client's end may end the others' pass."""
         sent_us = self._clock.wall_us()
         for content, clients in self._groups(began, sent_us).items():
-            entries = content if isinstance(content, tuple) else (content,)
-            self._share(self._encode(entries, sent_us), clients)
-            self._counters.ticks += len(clients) * (len(entries) + sum(entry.count(b"\n") for entry in entries))
+            lines = b"\n".join(content) if isinstance(content, tuple) else content
+            self._share(self._encode((lines,), sent_us), clients)
+            self._counters.ticks += len(clients) * (lines.count(b"\n") + 1)
         now = self._clock.monotonic()
         self.window.work(now - began)
         self.window.flushed(now)

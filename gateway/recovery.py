@@ -180,15 +180,19 @@ class Recovery:
         """
         newest = self.tape.newest
         for follower in self.followers:
-            cursor = follower.cursor
-            # Nearly always it is the same object, and the comparison of tuples (0.05 µs) is saved.
-            if before is None or not (cursor is before or cursor == before) or follower.conflates:
+            # Nearly always the cursor is this very object: then comparing two tuples (0.05 µs) is saved.
+            if (
+                before is None
+                or (follower.cursor is not before and follower.cursor != before)
+                or follower.conflates
+            ):
                 self._advance(follower, now)
                 continue
             outbox = follower.outbox
-            if not outbox.entries:
+            entries = outbox.entries
+            if not entries:
                 outbox.touched.append(outbox.owner)
-            outbox.entries.append(lines)
+            entries.append(lines)
             follower.cursor = newest
 
     def heard(self, mark: Position, now: float) -> None:

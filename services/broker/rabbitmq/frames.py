@@ -108,33 +108,60 @@ def _event(channel: int, payload: bytes) -> Event | None:
 
 
 _PUBLISH: Final = b"\0\x3c\0\x28\0\0"
+_CONTENT: Final = 60 << 16
+"""Class and weight."""
+_DELIVERY_MODE, _MESSAGE_ID = 1 << 12, 1 << 7
+_CONTENT_HEADER: Final = struct.Struct(">BHIIQHB").pack
+"""Type, channel, size of the payload, class, size of the body, property flags, delivery_mode."""
+_BODY: Final = struct.Struct(">BBHI").pack
+"""The end of the frame before, type, channel, size of the payload."""
 _BODY_OVERHEAD: Final = 8
 """Seven bytes before a frame's payload and one after it."""
-_CONTENT: Final = b"\0\x3c\0\0"
-_DELIVERY_MODE, _MESSAGE_ID = 1 << 12, 1 << 7
 
 
-def publish_frames(
-    channel: int, *, exchange: str, key: str, message_id: str | None, body: bytes, frame_max: int
-) -> bytes:
-    """Return the bytes that publish *body*: not mandatory, delivery_mode 1, no other property than *message_id*.
+class Envelopes:
+    """Writes publishes on one channel: not mandatory, delivery_mode 1, no other property than message_id.
 
-    *frame_max* is the largest frame agreed with the broker, in bytes; a longer body takes several.
+    *frame_max* is the largest frame agreed with the broker, in bytes; a longer body takes several.  The method
+    frame, the same for each message of an exchange and a key, is made once and kept.
     """
-    method = _PUBLISH + _short(exchange) + _short(key) + b"\0"
-    flags, properties = _DELIVERY_MODE, b"\x01"
-    if message_id is not None:
-        flags, properties = flags | _MESSAGE_ID, properties + _short(message_id)
-    header = _CONTENT + struct.pack(">QH", len(body), flags) + properties
-    frames = _frame(1, channel, method) + _frame(2, channel, header)
-    step = frame_max - _BODY_OVERHEAD
-    if len(body) <= step:
-        return frames + _frame(3, channel, body) if body else frames
-    return frames + b"".join(_frame(3, channel, body[i : i + step]) for i in range(0, len(body), step))
+
+    def __init__(self, channel: int, frame_max: int) -> None:
+        self._channel, self._step = channel, frame_max - _BODY_OVERHEAD
+        self._methods: dict[tuple[str, str], bytes] = {}
+
+    def add(self, parts: list[bytes], exchange: str, key: str, message_id: str | None, body: bytes) -> None:
+        """Append the bytes that publish *body*, in pieces: joining those of a batch once is cheaper."""
+        method = self._methods.get((exchange, key)) or self._method(exchange, key)
+        if message_id is None:
+            flags, identity = _DELIVERY_MODE, b""
+        else:
+            flags, identity = _DELIVERY_MODE | _MESSAGE_ID, _short(message_id)
+        length = len(body)
+        header = _CONTENT_HEADER(2, self._channel, 15 + len(identity), _CONTENT, length, flags, 1)
+        if 0 < length <= self._step:
+            parts += (method, header, identity, _BODY(_END, 3, self._channel, length), body, _END_BYTE)
+            return
+        parts += (method, header, identity)
+        for start in range(0, length, self._step):
+            piece = body[start : start + self._step]
+            parts += (_BODY(_END, 3, self._channel, len(piece)), piece)
+        parts.append(_END_BYTE)
+
+    def _method(self, exchange: str, key: str) -> bytes:
+        payload = _PUBLISH + _short(exchange) + _short(key) + b"\0"
+        method = _frame(self._channel, payload)
+        self._methods[exchange, key] = method
+        return method
 
 
-def _frame(kind: int, channel: int, payload: bytes) -> bytes:
-    return _HEADER.pack(kind, channel, len(payload)) + payload + _END_BYTE
+def ack_frame(channel: int, number: int) -> bytes:
+    """Return the bytes that acknowledge every message of *channel* up to delivery tag *number*."""
+    return _frame(channel, _ACK + _TAG.pack(number, 1))
+
+
+def _frame(channel: int, payload: bytes) -> bytes:
+    return _HEADER.pack(_METHOD, channel, len(payload)) + payload + _END_BYTE
 
 
 def _short(text: str) -> bytes:

@@ -15,6 +15,7 @@ from aiormq.exceptions import AMQPChannelError, ChannelInvalidStateError, Channe
 from pamqp import commands
 
 from services.broker.ports import LostReason
+from services.broker.rabbitmq.deliveries import Wanted
 from services.broker.rabbitmq.link import Link, is_cancelled
 from services.broker.topology import Argument, Exchange
 from services.errors import BrokerUnavailable
@@ -123,7 +124,7 @@ class Lane:
         flow.tag = f"tickwire-{next(_tags)}"
         flow.channel = channel
         self._flows[flow.tag] = flow
-        self._link.lifted[_consumer(flow)] = flow.symbol
+        self._link.lifted[_consumer(flow)] = Wanted(flow.symbol)
         await channel.basic_consume(flow.queue, _stray, no_ack=True, exclusive=True, consumer_tag=flow.tag)
         if not flow.tag:
             raise BrokerUnavailable("the broker deleted the queue at once")

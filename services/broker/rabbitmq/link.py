@@ -12,11 +12,10 @@ from aiormq.connection import Connection
 from yarl import URL
 
 from services.broker.ports import LostReason
-from services.broker.rabbitmq.deliveries import Deliveries, Delivery
+from services.broker.rabbitmq.deliveries import Consumer, Deliveries, Delivery, Wanted
 from services.broker.rabbitmq.frames import Closed, Event, NotFrames
 from services.broker.rabbitmq.losses import Lost, by_close, by_error
 from services.broker.rabbitmq.tap import TapListener, TappedTransport
-from services.market.symbol import Symbol
 from services.runtime.clock import Clock
 
 DIAL_S: Final = 5.0
@@ -41,7 +40,7 @@ class Link(TapListener):
         self._deliveries = Deliveries()
         self._factory = TappedTransport(clock, self._deliveries, self)
         self.take: Callable[[Sequence[Delivery]], None] = ignore
-        """Takes what came for the lifted consumers, once per read."""
+        """Takes what came for the lifted consumers that are not acked, once per read."""
         self._verdict: Lost | None = None
         self._heartbeat = int(url.query["heartbeat"])
         self.connection = Connection(url, transport_factory=self._factory)
@@ -52,8 +51,8 @@ class Link(TapListener):
         return self._verdict is None and self.connection.is_opened
 
     @property
-    def lifted(self) -> dict[tuple[int, bytes], Symbol]:
-        """The lifted consumers by channel and tag, and the symbol of what comes for each (empty: control).
+    def lifted(self) -> dict[Consumer, Wanted]:
+        """The lifted consumers.
 
         Entered before the broker is asked for the consumer: a message may come right behind its answer.
         """
@@ -65,6 +64,11 @@ class Link(TapListener):
         if self._factory.transport is None:
             raise Lost(LostReason.REFUSED, "no transport")
         return self._factory.transport
+
+    def rest(self, seconds: float) -> None:
+        """Read nothing for *seconds*."""
+        if self._factory.tap is not None:
+            self._factory.tap.rest(seconds)
 
     def end(self, reason: LostReason, detail: str) -> None:
         """End the connection now, without a word to the broker; the first reason stands."""

@@ -7,20 +7,19 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 import structlog
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.abc import AbstractChannel
 from yarl import URL
 
 from services.broker import topology
 from services.broker.backoff import Backoff, jitter
+from services.broker.rabbitmq.deliveries import Batch
 from services.broker.rabbitmq.link import Link, dial, is_cancelled
+from services.broker.rabbitmq.playback import Playback
 from services.errors import BrokerUnavailable, MalformedMessage
 from services.market.symbol import Symbol
 from services.market.wire import decode_message
 from services.runtime.clock import Clock
 
-PREFETCH: Final = 5_000
-ACK_EVERY: Final = 1_250
-"""Acks in quarters of the prefetch: four times faster than one per read (measured)."""
 FIRST_S: Final = 2.0
 """Longest wait for a first entry: a log that says nothing for so long is empty."""
 QUIET_S: Final = 0.25
@@ -101,14 +100,14 @@ class Reading:
         with self._link.answer_within():
             channel = await self._link.connection.channel(publisher_confirms=False)
             await declare_log(channel)
-            await channel.basic_qos(prefetch_count=PREFETCH)
-            await channel.basic_consume(topology.LOG, self._take, arguments={"x-stream-offset": offset})
+            playback = Playback(self._link, channel, self._take)
+            await playback.start(offset)
         try:
             async with asyncio.timeout(READ_S):
                 await self._to_the_end()
         except TimeoutError:
             _log.warning("broker.log_cut", seconds=READ_S, entries=self.entries)
-        await channel.close()
+        await playback.stop()
         return self._epochs
 
     async def _to_the_end(self) -> None:
@@ -122,15 +121,14 @@ class Reading:
             self._news.clear()
             patience = QUIET_S
 
-    async def _take(self, message: DeliveredMessage) -> None:
-        self.entries += 1
+    def _take(self, batch: Batch) -> None:
+        self.entries += len(batch.entries)
         self._news.set()
-        if self.entries % ACK_EVERY == 0:
-            await message.channel.basic_ack(message.delivery_tag or 0, multiple=True, wait=False)
-        symbol = topology.symbol_of(message.routing_key or "")
-        try:
-            entry = decode_message(symbol, message.header.properties.message_id, message.body)
-        except MalformedMessage:
-            return  # whoever reads the log for its ticks counts it
-        self._complete = self._complete or entry.published >= self._until
-        self._epochs[symbol] = max(entry.epoch, self._epochs.get(symbol, 0))
+        for key, identity, body in batch.entries:
+            symbol = topology.symbol_of(key)
+            try:
+                entry = decode_message(symbol, identity, body)
+            except MalformedMessage:
+                continue  # whoever reads the log for its ticks counts it
+            self._complete = self._complete or entry.published >= self._until
+            self._epochs[symbol] = max(entry.epoch, self._epochs.get(symbol, 0))

@@ -13,7 +13,7 @@ from services.broker import topology
 from services.broker.metrics import BrokerMetrics
 from services.broker.ports import LostReason, Outgoing, SinkListener, TickSink
 from services.broker.rabbitmq.addresses import parse_addresses
-from services.broker.rabbitmq.frames import Blocked, Closed, Event, Settled, publish_frames
+from services.broker.rabbitmq.frames import Blocked, Closed, Envelopes, Event, Settled
 from services.broker.rabbitmq.link import Link
 from services.broker.rabbitmq.log import LogTail, declare_log
 from services.broker.rabbitmq.supervisor import Supervisor
@@ -85,7 +85,7 @@ class Press:
         self._channel = channel
         self._stopped = False
         self._number = 0
-        self._frame_max = link.connection.connection_tune.frame_max
+        self._envelopes = Envelopes(channel.number, link.connection.connection_tune.frame_max)
         self.channel = channel.number
 
     def publish(self, messages: Sequence[Outgoing]) -> int:
@@ -98,9 +98,12 @@ class Press:
         transport = self._link.transport
         if self._stopped or self._channel.is_closed or not self._link.open or transport.is_closing():
             raise BrokerUnavailable("the connection to the broker is ending")
-        data = b"".join(map(self._frames, messages))
+        parts: list[bytes] = []
+        for route, symbol, identity, body in messages:
+            key = topology.routing_key(route, symbol)
+            self._envelopes.add(parts, topology.exchange_of(route), key, identity, body)
         self._number += len(messages)
-        transport.write(data)
+        transport.write(b"".join(parts))
         return self._number
 
     def stop(self, closed: Closed) -> None:
@@ -114,15 +117,3 @@ class Press:
         self._stopped = True
         if self._link.open:
             self._link.end(LostReason.PROTOCOL, "the publishing channel was closed")
-
-    def _frames(self, message: Outgoing) -> bytes:
-        exchange = topology.exchange_of(message.route)
-        key = topology.routing_key(message.route, message.symbol)
-        return publish_frames(
-            self.channel,
-            exchange=exchange,
-            key=key,
-            message_id=message.identity,
-            body=message.body,
-            frame_max=self._frame_max,
-        )

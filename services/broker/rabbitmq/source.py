@@ -34,6 +34,7 @@ class RabbitSource(TickSource):
         addresses = parse_addresses(url, name=f"{name} consume")
         self._supervisor = Supervisor(addresses, "consume", clock=clock, metrics=self._metrics)
         self._consuming: Consuming | None = None
+        self._link: Link | None = None
         self._metrics.following.set_function(lambda: self.following)
 
     async def run(self, listener: SourceListener) -> None:
@@ -57,6 +58,11 @@ class RabbitSource(TickSource):
         """See the port."""
         return self._consuming is not None and await self._consuming.probe()
 
+    def rest(self, seconds: float) -> None:
+        """See the port: a read costs about 85 µs whatever it brings."""
+        if self._link is not None:
+            self._link.rest(seconds)
+
     @property
     def following(self) -> int:
         """See the port."""
@@ -72,13 +78,13 @@ class RabbitSource(TickSource):
         consuming = Consuming(link, partial(self._unfollowed, listener))
         try:
             await consuming.attach()
-            self._consuming = consuming
+            self._consuming, self._link = consuming, link
             stands()
             listener.on_connected()
             await consuming.start()
             raise await link.ended()
         finally:
-            self._consuming = None
+            self._consuming = self._link = None
             link.take = ignore
             await link.close()
             await consuming.finished()
@@ -98,7 +104,7 @@ class Arrivals:
         """Take what came, in the order it came."""
         ticks: list[TickMessage] = []
         rest: list[Control | MalformedMessage] = []
-        for symbol, _, identity, body in deliveries:
+        for symbol, identity, body in deliveries:
             try:
                 if symbol:
                     ticks.append(decode_message(symbol, identity, body))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import structlog
 from aiormq.connection import TransportFactory
@@ -19,6 +19,12 @@ _HEARTBEAT: Final = b"\x08\0\0\0\0\0\0\xce"
 _HEARTBEAT_S: Final = 1.0
 """A broker that sends data sends no heartbeats, and aiormq, which does not see that data, gives a connection up
 after 3 x (heartbeat + 1) s: so it is told once a second that something came."""
+
+REST_S: Final = 0.001
+"""A busy connection is read at most once in so long; what comes meanwhile waits in the kernel.
+
+A read costs as much as ten messages: 15,000 a second in 4,900 reads took 21 us of CPU each, in 600 reads 12.
+What comes later than that after the last read is never held up, so a quiet connection stays prompt."""
 
 _log = structlog.get_logger("tickwire.broker")
 
@@ -50,20 +56,53 @@ class Tap(asyncio.StreamReader):
         super().__init__(loop=asyncio.get_running_loop())
         self._clock, self._listener = clock, listener
         self._deliveries, self._splitter = deliveries, FrameSplitter()
-        self._garbage = False
+        self._garbage = self._took = self._resting = False
+        self._rest_until = 0.0
+        self._wire: asyncio.Transport | None = None
         self.heard = self._reassured = clock.monotonic()
         """When the last byte came, in seconds of the clock."""
 
     def feed_data(self, data: bytes) -> None:  # type: ignore[override]  # what transports pass
         """Take what the transport read."""
-        self.heard = self._clock.monotonic()
-        if not self._garbage:
-            data = self._untaken(data)
-        super().feed_data(data)
+        now = self._clock.monotonic()
+        busy, self.heard = now - self.heard < REST_S, now
+        self._took = False
+        rest = data if self._garbage else self._untaken(data)
+        if rest:
+            super().feed_data(rest)
+        if busy and self._took:
+            self.rest(REST_S)
+
+    def set_transport(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.StreamReader`."""
+        super().set_transport(transport)
+        self._wire = cast("asyncio.Transport", transport)  # uvloop's is none of asyncio's classes
+
+    def rest(self, seconds: float) -> None:
+        """Read nothing for *seconds*; of two rests at once the longer one counts."""
+        wire, loop = self._wire, asyncio.get_running_loop()
+        until = loop.time() + seconds
+        if self._resting:
+            self._rest_until = max(self._rest_until, until)
+        elif wire is not None and not wire.is_closing() and wire.is_reading():
+            # If it is not reading, aiormq is behind, and lets it go on itself.
+            wire.pause_reading()
+            self._resting, self._rest_until = True, until
+            loop.call_later(seconds, self._wake)
+
+    def _wake(self) -> None:
+        wire, loop = self._wire, asyncio.get_running_loop()
+        left = self._rest_until - loop.time()
+        if left > REST_S / 2:  # timers count in milliseconds
+            loop.call_later(left, self._wake)
+            return
+        self._resting = False
+        if wire is not None and not wire.is_closing():
+            wire.resume_reading()
 
     def _untaken(self, data: bytes) -> bytes:
         try:
-            found, rest = self._deliveries.feed(data)
+            found, batches, rest = self._deliveries.feed(data)
             events = self._splitter.feed(rest) if rest else ()
         except NotFrames as error:
             self._garbage = True
@@ -71,9 +110,12 @@ class Tap(asyncio.StreamReader):
             return data  # so that aiormq stops waiting for an answer
         if found:
             self._tell(self._listener.on_deliveries, found)
+        for reader, batch in batches:
+            self._tell(reader, batch)
         for event in events:
             self._tell(self._listener.on_event, event)
-        if found and self.heard - self._reassured >= _HEARTBEAT_S:
+        self._took = bool(found or batches)
+        if self._took and self.heard - self._reassured >= _HEARTBEAT_S:
             self._reassured = self.heard
             rest += _HEARTBEAT  # whole frames were passed on: this is a boundary
         return rest

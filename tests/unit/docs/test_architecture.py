@@ -19,8 +19,9 @@ NO_BOUND = {
     "gateway.wires.native.parse.LARGEST",
     "gateway.wires.native.parse.LEAST_RATE",
     "gateway.wires.native.parse.MOST_RATE",
+    "services.broker.rabbitmq.content.BASIC",
 }
-"""Numbers of the protocol, which docs/protocol.md states."""
+"""Numbers of a protocol: docs/protocol.md states ours, AMQP 0.9.1 the class of basic."""
 
 
 def _table() -> dict[str, str]:

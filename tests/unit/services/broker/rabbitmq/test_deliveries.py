@@ -15,7 +15,8 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
-from services.broker.rabbitmq.deliveries import MAX_BODY, Deliveries, Delivery
+from services.broker.rabbitmq.content import MAX_BODY
+from services.broker.rabbitmq.deliveries import Batch, Deliveries, Delivery, Entry, Wanted
 from services.broker.rabbitmq.frames import MAX_FRAME, NotFrames
 from services.market.symbol import Symbol
 
@@ -25,7 +26,9 @@ WANTED = {
     (2, b"tickwire-3"): Symbol("C"),
     (65_535, b"tickwire-4"): Symbol(""),
 }
-TAGS = ["tickwire-1", "tickwire-2", "tickwire-3", "tickwire-4", "", "t" * 255]
+LOG = (2, b"log")
+"""The consumer whose messages are acked."""
+TAGS = ["log", "tickwire-1", "tickwire-2", "tickwire-3", "tickwire-4", "", "t" * 255]
 Properties = commands.Basic.Properties
 short = st.text(max_size=20)
 texts = st.none() | short.filter(bool)
@@ -83,16 +86,21 @@ def streams(draw: st.DrawFn) -> list[bytes]:
     return stream
 
 
-def reference(stream: Sequence[bytes]) -> tuple[list[Delivery], bytes]:
-    """What pamqp reads: the deliveries that are wanted in the order completed, and all other frames."""
+Result = tuple[list[Delivery], list[Entry], bytes]
+
+
+def reference(stream: Sequence[bytes]) -> Result:
+    """What pamqp reads: deliveries and acked entries that are wanted in the order completed, all other frames."""
     found: list[Delivery] = []
+    entries: list[Entry] = []
     others = b""
-    open_: dict[int, tuple[Symbol, str, list[ContentHeader], list[bytes]]] = {}
+    open_: dict[int, tuple[Symbol | None, str, list[ContentHeader], list[bytes]]] = {}
     for data in stream:
         _, channel, frame = pamqp.frame.unmarshal(data)
         if isinstance(frame, commands.Basic.Deliver):
-            symbol = WANTED.get((channel, str(frame.consumer_tag).encode()))
-            if symbol is not None:
+            consumer = channel, str(frame.consumer_tag).encode()
+            symbol = WANTED.get(consumer)
+            if symbol is not None or consumer == LOG:
                 open_[channel] = (symbol, str(frame.routing_key), [], [])
         if channel not in open_:
             others += data
@@ -103,26 +111,42 @@ def reference(stream: Sequence[bytes]) -> tuple[list[Delivery], bytes]:
         elif isinstance(frame, ContentBody):
             parts.append(frame.value or b"")
         if headers and len(b"".join(parts)) == headers[0].body_size:
-            found.append(Delivery(symbol, key, headers[0].properties.message_id, b"".join(parts)))
+            identity, body = headers[0].properties.message_id, b"".join(parts)
+            if symbol is None:
+                entries.append((key, identity, body))
+            else:
+                found.append((symbol, identity, body))
             del open_[channel]
-    return found, others
+    return found, entries, others
 
 
 def deliveries() -> Deliveries:
-    """A parser that is asked for `WANTED`."""
+    """A parser that is asked for `WANTED` and `LOG`."""
     made = Deliveries()
-    made.wanted.update(WANTED)
+    made.wanted.update({consumer: Wanted(symbol) for consumer, symbol in WANTED.items()})
+    made.wanted[LOG] = Wanted(Symbol(""), print)
     return made
 
 
-def fed(stream: bytes, cuts: Sequence[int]) -> tuple[list[Delivery], bytes]:
+def lift(parser: Deliveries, data: bytes) -> Result:
+    """Feed *data*; check what every batch must be."""
+    found, batches, others = parser.feed(data)
+    for reader, batch in batches:
+        assert reader is print
+        assert (batch.channel, batch.number) == (LOG[0], 7)
+        assert batch.entries
+    assert len(batches) <= 1
+    return found, [entry for _, batch in batches for entry in batch.entries], others
+
+
+def fed(stream: bytes, cuts: Sequence[int]) -> Result:
     """What comes out of *stream* cut at *cuts*."""
-    parser, found, others, at = deliveries(), list[Delivery](), b"", 0
+    parser, found, entries, others, at = deliveries(), list[Delivery](), list[Entry](), b"", 0
     for cut in (*sorted(cuts), len(stream)):
-        some, rest = parser.feed(stream[at:cut])
-        found, others, at = found + some, others + rest, cut
+        some, read, rest = lift(parser, stream[at:cut])
+        found, entries, others, at = found + some, entries + read, others + rest, cut
     assert not parser._rest
-    return found, others
+    return found, entries, others
 
 
 @given(streams(), st.data())
@@ -143,12 +167,12 @@ def test_a_stream_byte_by_byte_gives_what_pamqp_reads(stream: list[bytes]) -> No
 @given(streams())
 def test_nothing_waits_once_its_last_byte_is_there(stream: list[bytes]) -> None:
     """After each frame all of it has come out that can: whole messages, and every other frame."""
-    parser, found, others = deliveries(), list[Delivery](), b""
+    parser, found, entries, others = deliveries(), list[Delivery](), list[Entry](), b""
     for i, frame in enumerate(stream):
-        assert parser.feed(frame[:-1]) == ([], b"")
-        some, rest = parser.feed(frame[-1:])
-        found, others = found + some, others + rest
-        assert (found, others) == reference(stream[: i + 1])
+        assert lift(parser, frame[:-1]) == ([], [], b"")
+        some, read, rest = lift(parser, frame[-1:])
+        found, entries, others = found + some, entries + read, others + rest
+        assert (found, entries, others) == reference(stream[: i + 1])
 
 
 @given(streams(), st.data())
@@ -182,8 +206,8 @@ def test_a_body_of_several_frames_is_put_together(size: int) -> None:
     parts = [body[i : i + 131_064] for i in range(0, size, 131_064)]
     between = method(0)[0] + b"".join(message(2, "nobody's", [b"other"], Properties()))
     frames = message(1, "tickwire-1", parts, Properties(delivery_mode=1, message_id="1-2-3"))
-    found, others = deliveries().feed(between.join(frames))
-    assert found == [Delivery(Symbol("A"), "tick.A", "1-2-3", body)]
+    found, _, others = deliveries().feed(between.join(frames))
+    assert found == [(Symbol("A"), "1-2-3", body)]
     assert others == between * (len(frames) - 1)
 
 
@@ -191,10 +215,10 @@ def test_empty_body_frames_change_nothing() -> None:
     """Empty body frames before, between and after a body's bytes add nothing; one behind it is aiormq's."""
     begun, header, *body = message(1, "tickwire-1", [b"a", b"b"], Properties())
     empty = _raw(3, 1, b"")
-    found, others = deliveries().feed(begun + header + empty + body[0] + empty + body[1] + empty)
-    assert (found, others) == ([Delivery(Symbol("A"), "tick.A", None, b"ab")], empty)
-    found, others = deliveries().feed(b"".join(message(1, "tickwire-1", [], Properties())) + empty)
-    assert (found, others) == ([Delivery(Symbol("A"), "tick.A", None, b"")], empty)
+    found, _, others = deliveries().feed(begun + header + empty + body[0] + empty + body[1] + empty)
+    assert (found, others) == ([(Symbol("A"), None, b"ab")], empty)
+    found, _, others = deliveries().feed(b"".join(message(1, "tickwire-1", [], Properties())) + empty)
+    assert (found, others) == ([(Symbol("A"), None, b"")], empty)
 
 
 def test_a_large_message_in_small_reads_is_not_copied_again_and_again() -> None:
@@ -204,16 +228,45 @@ def test_a_large_message_in_small_reads_is_not_copied_again_and_again() -> None:
     parser, found = deliveries(), list[Delivery]()
     for at in range(0, len(stream), 64):
         found += parser.feed(stream[at : at + 64])[0]
-    assert [len(delivery.body) for delivery in found] == [MAX_BODY]
+    assert [len(body) for _, _, body in found] == [MAX_BODY]
+
+
+def _logged(number: int, offset: int, body: bytes = b"x") -> bytes:
+    """An entry of a stream as RabbitMQ sends it: its offset is an int64 among the headers."""
+    table = b"\x01aS\0\0\0\x02hi" + b"\x0fx-stream-offsetl" + offset.to_bytes(8, "big", signed=True)
+    payload = b"\0\x3c\0\0" + len(body).to_bytes(8, "big") + (1 << 13 | 1 << 7).to_bytes(2, "big")
+    payload += len(table).to_bytes(4, "big") + table + b"\x051-2-3"
+    deliver = commands.Basic.Deliver("log", number, redelivered=False, exchange="e", routing_key="last.A")
+    return marshalled(deliver, LOG[0]) + _raw(2, LOG[0], payload) + marshalled(ContentBody(body), LOG[0])
+
+
+@pytest.mark.parametrize("cut", [None, 50, 150])
+def test_a_batch_names_its_last_entry(cut: int | None) -> None:
+    """An acked consumer gets a batch per read, with the delivery tag and the offset of its last entry."""
+    parser = deliveries()
+    stream = _logged(1, 40) + b"".join(message(1, "tickwire-1", [b"y"], Properties())) + _logged(2, 2**40)
+    parts = [stream] if cut is None else [stream[:cut], stream[cut:]]
+    batches: list[Batch] = []
+    for part in parts:
+        batches += [batch for _, batch in parser.feed(part)[1]]
+    entry = ("last.A", "1-2-3", b"x")
+    assert [e for batch in batches for e in batch.entries] == [entry, entry]
+    assert (batches[-1].channel, batches[-1].number, batches[-1].offset) == (2, 2, 2**40)
+
+
+def test_a_queue_has_no_offsets() -> None:
+    """What an acked consumer gets from a queue has no offset."""
+    ((_, batch),) = deliveries().feed(b"".join(message(2, "log", [b"x"], Properties(headers={"a": 1}))))[1]
+    assert batch == Batch(2, [("tick.A", None, b"x")], 7, None)
 
 
 def test_what_is_no_longer_wanted_goes_to_aiormq() -> None:
     """A consumer that is given up between two messages has its next one left in the stream."""
     parser = deliveries()
     frames = b"".join(message(1, "tickwire-1", [b"x"], Properties()))
-    assert [d.body for d in parser.feed(frames)[0]] == [b"x"]
+    assert [body for _, _, body in parser.feed(frames)[0]] == [b"x"]
     del parser.wanted[(1, b"tickwire-1")]
-    assert parser.feed(frames) == ([], frames)
+    assert parser.feed(frames) == ([], [], frames)
 
 
 def test_a_message_begun_while_wanted_is_completed() -> None:
@@ -222,13 +275,15 @@ def test_a_message_begun_while_wanted_is_completed() -> None:
     frames = message(1, "tickwire-1", [b"x"], Properties())
     parser.feed(frames[0])
     del parser.wanted[(1, b"tickwire-1")]
-    assert parser.feed(b"".join(frames[1:])) == ([Delivery(Symbol("A"), "tick.A", None, b"x")], b"")
+    assert parser.feed(b"".join(frames[1:])) == ([(Symbol("A"), None, b"x")], [], b"")
 
 
 def _raw(kind: int, channel: int, payload: bytes, end: bytes = b"\xce") -> bytes:
     return bytes((kind,)) + channel.to_bytes(2, "big") + len(payload).to_bytes(4, "big") + payload + end
 
 
+LOGGED, *_content = message(2, "log", [b"12345"], Properties(message_id="1-2-3"))
+LOGGED_CONTENT = b"".join(_content)
 BEGUN, HEADER, BODY = message(1, "tickwire-1", [b"12345"], Properties(message_id="1-2-3"))
 
 
@@ -237,8 +292,8 @@ BEGUN, HEADER, BODY = message(1, "tickwire-1", [b"12345"], Properties(message_id
     [
         pytest.param(b"\x01\0\1" + (MAX_FRAME + 1).to_bytes(4, "big"), "a frame of", id="huge-frame"),
         pytest.param(_raw(8, 0, b"", b"\0"), "ends in", id="no-end"),
-        pytest.param(BEGUN + method(1)[0], "a method inside", id="method-inside"),
-        pytest.param(BEGUN + BEGUN, "a method inside", id="delivery-inside"),
+        pytest.param(BEGUN + method(1)[0], "type 1 inside", id="method-inside"),
+        pytest.param(BEGUN + BEGUN, "type 1 inside", id="delivery-inside"),
         pytest.param(BEGUN + BODY, "type 3 inside", id="body-before-header"),
         pytest.param(BEGUN + HEADER + HEADER, "type 2 inside", id="header-twice"),
         pytest.param(BEGUN + HEADER + _raw(3, 1, b"123456"), "6 bytes instead of 5", id="body-too-long"),
@@ -250,7 +305,7 @@ BEGUN, HEADER, BODY = message(1, "tickwire-1", [b"12345"], Properties(message_id
         ),
         pytest.param(BEGUN + _raw(2, 1, HEADER[7:-3]) + BODY, "cut short", id="header-cut-short"),
         pytest.param(BEGUN + _raw(2, 1, HEADER[7:15]), "cut short", id="header-without-flags"),
-        pytest.param(_raw(1, 1, BEGUN[7:-2]) + HEADER + BODY, "cut short", id="delivery-cut-short"),
+        pytest.param(_raw(1, 2, LOGGED[7:-2]) + LOGGED_CONTENT, "cut short", id="delivery-cut-short"),
         pytest.param(_raw(1, 1, BEGUN[7:22]), "cut short", id="delivery-ends-with-tag"),
     ],
 )
@@ -266,12 +321,12 @@ def test_a_second_word_of_flags_is_walked_over() -> None:
     """Property flags that announce another word (RabbitMQ sets none) do not shift the message_id."""
     flags = (1 << 7 | 1).to_bytes(2, "big") + b"\0\0"
     header = _raw(2, 1, HEADER[7:19] + flags + b"\x051-2-3")
-    found, others = deliveries().feed(BEGUN + header + BODY)
-    assert (found, others) == ([Delivery(Symbol("A"), "tick.A", "1-2-3", b"12345")], b"")
+    found, _, others = deliveries().feed(BEGUN + header + BODY)
+    assert (found, others) == ([(Symbol("A"), "1-2-3", b"12345")], b"")
 
 
 def test_text_that_is_not_utf_8_does_not_end_a_connection() -> None:
     """A message_id of arbitrary bytes is replaced by what no codec of ours accepts."""
     header = _raw(2, 1, HEADER[7:-1].replace(b"1-2-3", b"\xff-2-3"))
-    found, _ = deliveries().feed(BEGUN + header + BODY)
-    assert [d.identity for d in found] == ["\ufffd-2-3"]
+    found, _, _ = deliveries().feed(BEGUN + header + BODY)
+    assert [identity for _, identity, _ in found] == ["\ufffd-2-3"]

@@ -17,17 +17,27 @@ from services.broker.rabbitmq.frames import (
     MAX_FRAME,
     Blocked,
     Closed,
+    Envelopes,
     Event,
     FrameSplitter,
     NotFrames,
     Settled,
-    publish_frames,
+    ack_frame,
 )
 
 channels = st.integers(1, 65_535)
 tags = st.integers(1, 2**63 - 1)
 texts = st.text(max_size=60)
 Piece = tuple[bytes, Event | None]
+
+
+def publish_frames(
+    channel: int, *, exchange: str, key: str, message_id: str | None, body: bytes, frame_max: int
+) -> bytes:
+    """The bytes of one publish."""
+    parts: list[bytes] = []
+    Envelopes(channel, frame_max).add(parts, exchange, key, message_id, body)
+    return b"".join(parts)
 
 
 def _bytes(frame: object, channel: int) -> bytes:
@@ -143,3 +153,27 @@ def test_a_publish_is_what_pamqp_reads(
     assert dict(header.properties) == {**dict(commands.Basic.Properties(delivery_mode=1, message_id=identity))}
     assert b"".join(b.value for b in bodies if isinstance(b, ContentBody)) == body
     assert len(bodies) == -(-len(body) // (frame_max - 8))
+
+
+def test_the_method_of_a_route_is_kept() -> None:
+    """Messages of two routes, in turns, each have their own exchange and key."""
+    envelopes, parts = Envelopes(3, 4_096), list[bytes]()
+    routes = [("e", "tick.A"), ("e", "tick.B"), ("f", ""), ("e", "tick.A")]
+    for exchange, key in routes:
+        envelopes.add(parts, exchange, key, None, b"x")
+    data, found = b"".join(parts), []
+    while data:
+        size, _, frame = pamqp.frame.unmarshal(data)
+        if isinstance(frame, commands.Basic.Publish):
+            found.append((frame.exchange, frame.routing_key))
+        data = data[size:]
+    assert found == routes
+
+
+@given(channels, tags)
+def test_an_ack_is_what_pamqp_reads(channel: int, tag: int) -> None:
+    """The bytes of an ack settle everything up to a delivery tag."""
+    size, number, frame = pamqp.frame.unmarshal(ack_frame(channel, tag))
+    assert isinstance(frame, commands.Basic.Ack)
+    assert (number, frame.delivery_tag, frame.multiple) == (channel, tag, True)
+    assert size == len(ack_frame(channel, tag))

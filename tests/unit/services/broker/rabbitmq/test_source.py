@@ -14,7 +14,7 @@ A, B, CONTROL = Symbol("A"), Symbol("B"), Symbol("")
 def tick(symbol: Symbol, seq: int) -> Delivery:
     """The delivery of a tick."""
     message = outgoing(symbol, seq)
-    return Delivery(symbol, f"tick.{symbol}", message.identity, message.body)
+    return symbol, message.identity, message.body
 
 
 def test_the_ticks_of_one_read_are_told_by_one_call() -> None:
@@ -31,8 +31,8 @@ def test_the_ticks_of_one_read_are_told_by_one_call() -> None:
 def test_what_is_malformed_is_told_and_skipped() -> None:
     """Malformed ticks and control messages are told one by one; what came with them is not lost."""
     got = SourceRecord()
-    broken = [tick(A, 2)._replace(body=b"x"), tick(A, 3)._replace(identity=None)]
-    controls = [Delivery(CONTROL, "", None, b"{}"), Delivery(CONTROL, "", None, encode_control(heartbeat("s")))]
+    broken: list[Delivery] = [(A, tick(A, 2)[1], b"x"), (A, None, tick(A, 3)[2])]
+    controls: list[Delivery] = [(CONTROL, None, b"{}"), (CONTROL, None, encode_control(heartbeat("s")))]
     Arrivals(got).take([tick(A, 1), *broken, *controls, tick(A, 4)])
     assert [m.first for batch in got.batches for m in batch] == [1, 4]
     assert len(got.batches) == 1
@@ -43,5 +43,5 @@ def test_what_is_malformed_is_told_and_skipped() -> None:
 def test_control_messages_alone_tell_no_ticks() -> None:
     """A read without ticks does not call `on_ticks`."""
     got = SourceRecord()
-    Arrivals(got).take([Delivery(CONTROL, "", None, encode_control(heartbeat("s")))])
+    Arrivals(got).take([(CONTROL, None, encode_control(heartbeat("s")))])
     assert (got.batches, got.controls) == ([], [heartbeat("s")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 import pamqp.frame
@@ -9,10 +10,11 @@ from pamqp import commands
 from pamqp.heartbeat import Heartbeat
 from structlog.testing import capture_logs
 
-from services.broker.rabbitmq.deliveries import Deliveries, Delivery
-from services.broker.rabbitmq.frames import Blocked, Event, NotFrames, publish_frames
-from services.broker.rabbitmq.tap import Tap, TapListener
+from services.broker.rabbitmq.deliveries import Batch, Deliveries, Delivery, Wanted
+from services.broker.rabbitmq.frames import Blocked, Envelopes, Event, NotFrames
+from services.broker.rabbitmq.tap import REST_S, Tap, TapListener
 from services.market.symbol import Symbol
+from tests.eventually import eventually
 
 A = Symbol("A")
 HEARTBEAT = bytes(pamqp.frame.marshal(Heartbeat(), 0))
@@ -43,7 +45,7 @@ class Told(TapListener):
 
     def on_deliveries(self, deliveries: Sequence[Delivery]) -> None:
         """Keep the bodies that came together."""
-        self.reads.append([d.body for d in deliveries])
+        self.reads.append([body for _, _, body in deliveries])
         self._fail()
 
     def on_event(self, event: Event) -> None:
@@ -63,7 +65,9 @@ class Told(TapListener):
 
 def delivered(body: bytes, tag: str = "t") -> bytes:
     """The frames of a delivery: those of a publish behind another method."""
-    published = publish_frames(1, exchange="e", key="tick.A", message_id="1-2-3", body=body, frame_max=4_096)
+    parts: list[bytes] = []
+    Envelopes(1, 4_096).add(parts, "e", "tick.A", "1-2-3", body)
+    published = b"".join(parts)
     content = published[8 + int.from_bytes(published[3:7], "big") :]
     return bytes(pamqp.frame.marshal(commands.Basic.Deliver(tag, 1, False, "e", "tick.A"), 1)) + content
 
@@ -71,7 +75,7 @@ def delivered(body: bytes, tag: str = "t") -> bytes:
 def tap_of(told: Told, clock: Hands | None = None) -> tuple[Tap, Callable[[], bytes]]:
     """A tap that lifts what comes for tag `t`, and what aiormq would read from it."""
     deliveries = Deliveries()
-    deliveries.wanted[(1, b"t")] = A
+    deliveries.wanted[(1, b"t")] = Wanted(A)
     tap = Tap(clock or Hands(), deliveries, told)
 
     def read() -> bytes:
@@ -149,3 +153,74 @@ async def test_every_read_is_a_sign_of_life() -> None:
         clock.now += 1
         tap.feed_data(data)
         assert tap.heard == clock.now
+
+
+class Wire:
+    """A transport that is read, or not."""
+
+    def __init__(self) -> None:
+        self.reading = True
+        self.closing = False
+
+    def is_reading(self) -> bool:
+        """Whether it is read."""
+        return self.reading
+
+    def is_closing(self) -> bool:
+        """Whether it is over."""
+        return self.closing
+
+    def pause_reading(self) -> None:
+        """Read no more."""
+        assert self.reading
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        assert not self.closing
+        self.reading = True
+
+
+async def test_a_batch_goes_to_its_reader() -> None:
+    """What an acked consumer gets is told to its own reader, once per read, and not to the listener."""
+    told, batches = Told(), list[Batch]()
+    deliveries = Deliveries()
+    deliveries.wanted[(1, b"t")] = Wanted(A, batches.append)
+    tap = Tap(Hands(), deliveries, told)
+    tap.feed_data(delivered(b"1") + delivered(b"2"))
+    assert [[body for _, _, body in batch.entries] for batch in batches] == [[b"1", b"2"]]
+    assert told.reads == []
+
+
+async def test_a_busy_connection_is_read_now_and_then() -> None:
+    """Deliveries that come right behind others stop the reading for a moment; those after a pause do not."""
+    clock, wire = Hands(), Wire()
+    tap, _ = tap_of(Told(), clock)
+    tap.set_transport(wire)  # type: ignore[arg-type]
+    clock.now += 1
+    tap.feed_data(delivered(b"1"))
+    assert wire.reading
+    clock.now += REST_S / 2
+    tap.feed_data(BLOCKED)
+    assert wire.reading
+    tap.feed_data(delivered(b"2"))
+    assert [wire.reading] == [False]
+    await eventually(lambda: wire.reading, deadline=5)
+
+
+async def test_the_longer_of_two_rests_counts() -> None:
+    """A rest inside a rest makes it longer, never shorter, and a connection that ended stays so."""
+    wire, loop = Wire(), asyncio.get_running_loop()
+    tap, _ = tap_of(Told())
+    tap.rest(1.0)  # no effect: there is no transport
+    tap.set_transport(wire)  # type: ignore[arg-type]
+    began = loop.time()
+    tap.rest(0.005)
+    tap.rest(0.05)
+    tap.rest(0.001)
+    await eventually(lambda: wire.reading, deadline=5)
+    assert loop.time() - began >= 0.045
+    tap.rest(0.001)
+    wire.closing = True
+    await eventually(lambda: not tap._resting, deadline=5)
+    assert not wire.reading

@@ -1,0 +1,1 @@
+"""What Tickwire costs, measured beside what one would use instead."""
