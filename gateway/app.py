@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from typing import Final
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, cast
 
 import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from gateway.doorway import Doorway, Factory, bind
 from gateway.feed import Feed
 from gateway.metrics import Counters, GatewayCollector, Reading
 from gateway.readings import feed_readings
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
+from gateway.tls import server_context
 from gateway.wires.native.connection import ClientFeed
 from gateway.wires.native.encode import HEARTBEAT_S, encode
 from gateway.wires.native.stream import Stream
@@ -22,10 +25,11 @@ from gateway.wires.pages import Page, add_pages, read_pages
 from services.broker.ports import History, TickSource
 from services.errors import CannotListen
 from services.runtime.clock import Clock
+from services.runtime.files import allow_files
 from services.telemetry.operations import Probe, operations
 
-BACKLOG: Final = 4096
-"""Connections that the kernel holds until they are accepted: after a restart everybody comes at once."""
+SPARE_FILES: Final = 256
+"""File descriptors beside those of the clients: the broker's connections, scrapes, logs, refusals under way."""
 REQUEST_S: Final = 10.0
 """Seconds until the headers of a request must have come, and that an idle HTTP connection is kept."""
 BODY_BYTES: Final = 1024
@@ -52,11 +56,15 @@ async def run(
 
     Raises:
         CannotListen: a port is taken or not ours.
+        BadSettings: the TLS files are no certificate and its key.
     """
+    context = await asyncio.to_thread(server_context, settings.tls_cert, settings.tls_key)
+    allow_files(settings.max_connections + SPARE_FILES)
     sessions = build_sessions(settings, clock)
     feed = Feed(source, history, clock=clock, deliver=sessions.flush.deliver, idle_grace=settings.idle_grace_s)
     pages = await asyncio.to_thread(read_pages)
-    collector = GatewayCollector(sessions.counters, lambda: _readings(feed, sessions, settings))
+    doors: list[Doorway] = []
+    collector = GatewayCollector(sessions.counters, lambda: _readings(feed, sessions, settings, doors))
     collector.register(registry)
 
     def ready() -> Probe:
@@ -72,11 +80,12 @@ async def run(
             )
             await runner.setup()
             try:
-                site = await _listen(runner, settings)
+                door = _listen(runner, settings, context)
+                doors.append(door)
                 if started is not None:
-                    started(site.port, ops_port)
-                _log.info("gateway.started", port=site.port, ops_port=ops_port)
-                await _serve(settings, feed, sessions, site, stop)
+                    started(door.port, ops_port)
+                _log.info("gateway.started", port=door.port, ops_port=ops_port, tls=context is not None)
+                await _serve(settings, feed, sessions, door, stop)
             finally:
                 await runner.cleanup()
     finally:
@@ -121,17 +130,20 @@ def readiness(feed: ClientFeed, sessions: Sessions) -> Probe:
     return Probe(ok=True, reason="ready")
 
 
-async def _listen(runner: web.AppRunner, settings: GatewaySettings) -> web.TCPSite:
-    site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG)
+def _listen(runner: web.AppRunner, settings: GatewaySettings, context: ssl.SSLContext | None) -> Doorway:
     try:
-        await site.start()
+        listener = bind(settings.host, settings.port, shared=settings.worker is not None)
+        try:
+            return Doorway(listener, cast("Factory", runner.server), context)
+        except OSError:
+            listener.close()
+            raise
     except OSError as error:
         raise CannotListen("TICKWIRE_PORT", settings.host, settings.port, error) from error
-    return site
 
 
 async def _serve(
-    settings: GatewaySettings, feed: Feed, sessions: Sessions, site: web.TCPSite, stop: asyncio.Event
+    settings: GatewaySettings, feed: Feed, sessions: Sessions, door: Doorway, stop: asyncio.Event
 ) -> None:
     """Run the feed until *stop* and through the drain: clients get their ticks to the end."""
     async with asyncio.TaskGroup() as tasks:
@@ -139,12 +151,25 @@ async def _serve(
         await stop.wait()
         _log.info("gateway.draining", connections=len(sessions))
         sessions.draining = True
-        await site.stop()
+        door.close()
         await sessions.drain(settings.drain_s)
         feeding.cancel()
 
 
-def _readings(feed: Feed, sessions: Sessions, settings: GatewaySettings) -> Iterator[Reading]:
+def _readings(
+    feed: Feed, sessions: Sessions, settings: GatewaySettings, doors: Sequence[Doorway]
+) -> Iterator[Reading]:
+    yield Reading("accepted", "Connections accepted.", "counter", None, [("", sum(d.accepted for d in doors))])
+    yield Reading(
+        "accept_exhausted",
+        "Times that nobody could be accepted for want of a file descriptor.",
+        "counter",
+        None,
+        [("", sum(d.exhausted for d in doors))],
+    )
+    yield Reading(
+        "tls_unfinished", "TLS handshakes that failed.", "counter", None, [("", sum(d.unfinished for d in doors))]
+    )
     yield Reading("connections", "Clients connected.", "gauge", None, [("", len(sessions))])
     yield Reading(
         "connections_max", "Clients that may be connected.", "gauge", None, [("", settings.max_connections)]

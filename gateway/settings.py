@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from gateway.line import IDLE_GRACE
@@ -18,8 +20,28 @@ class GatewaySettings(ProcessSettings):
     ops_port: int = Field(
         default=9100, ge=0, le=65535, description="Port of `/metrics`, `/livez` and `/readyz`; 0: any free one."
     )
+    tls_cert: Path | None = Field(
+        default=None, description="PEM file with the certificate and its chain; with it clients are served by TLS."
+    )
+    tls_key: Path | None = Field(default=None, description="PEM file with the key of `TICKWIRE_TLS_CERT`.")
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Gateway processes on the one port; from 2 on each has an operations port of its own, "
+        "`TICKWIRE_OPS_PORT` + 10, + 11 and so on.",
+    )
+    worker: int | None = Field(
+        default=None,
+        ge=0,
+        le=63,
+        description="Which of several workers this process is: set by the one that starts them, not by you.",
+    )
     max_connections: int = Field(
-        default=10_000, ge=1, le=1_000_000, description="Clients connected at once; the next one is refused."
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        description="Clients connected at once, per worker; the next one is refused.",
     )
     max_symbols: int = Field(
         default=1_000, ge=1, le=100_000, description="Symbols that one client may follow at once."

@@ -14,6 +14,7 @@ from typing import Any, Final
 import structlog
 
 from gateway.settings import GatewaySettings
+from gateway.tls import server_context
 from producer.settings import ProducerSettings
 from services.errors import BadInput, BadSettings
 from services.market.symbol import Symbol, parse_symbol
@@ -25,6 +26,7 @@ from tickwire.demo import Addresses, demo, load_demo
 from tickwire.flags import add_flags, given
 from tickwire.processes import produce, serve
 from tickwire.watch import URL, Refused, Target, watch
+from tickwire.workers import serve_all
 
 _PROCESSES: Final = (GatewaySettings, ProducerSettings)
 _DESCRIPTION: Final = """\
@@ -99,7 +101,11 @@ def _producer(arguments: argparse.Namespace) -> int:
 
 def _gateway(arguments: argparse.Namespace) -> int:
     settings = load(GatewaySettings, given(arguments, GatewaySettings))
-    return _process(settings, serve(settings))
+    server_context(
+        settings.tls_cert, settings.tls_key
+    )  # what is wrong with it is said once, and before anything else
+    main = serve(settings)
+    return _process(settings, main if settings.workers == 1 else serve_all(settings))
 
 
 def _process(settings: ProcessSettings, main: Main) -> int:

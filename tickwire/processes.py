@@ -44,12 +44,27 @@ def serve(settings: GatewaySettings) -> Callable[[asyncio.Event], Coroutine[Any,
     """
     refuse_memory(settings)
 
+    name = "gateway" if settings.worker is None else f"gateway {settings.worker}"
+
     async def main(stop: asyncio.Event) -> None:
+        if settings.worker is not None:
+            _end_with_parent(stop)
         clock, registry = SystemClock(), new_registry()
-        source = RabbitSource(settings.broker_url, name="gateway", clock=clock, metrics=BrokerMetrics(registry))
+        source = RabbitSource(settings.broker_url, name=name, clock=clock, metrics=BrokerMetrics(registry))
         await gateway.app.run(settings, source, AbsentHistory(), clock=clock, registry=registry, stop=stop)
 
     return main
+
+
+def _end_with_parent(stop: asyncio.Event) -> None:
+    """Set *stop* once standard input ends: it is a pipe from the process that started this worker."""
+    loop = asyncio.get_running_loop()
+
+    def ended() -> None:
+        loop.remove_reader(0)
+        stop.set()
+
+    loop.add_reader(0, ended)
 
 
 def new_registry() -> CollectorRegistry:

@@ -1,0 +1,122 @@
+"""The listening socket: lets new connections in a few at a time.
+
+An event loop's own server accepts until nobody waits any more, and works all of their handshakes off in one go:
+with 5,000 newcomers the clients that are there already hear nothing for a second.  Here a few are let in, and the
+loop is left to the others for a moment before the next few.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from gateway.tls import HANDSHAKE_S, SHUTDOWN_S
+
+AT_ONCE: Final = 4
+"""Connections accepted in one turn: a handshake takes 0.3 ms, so a tick waits about 1 ms for them."""
+REST_S: Final = 0.002
+"""Seconds until the next turn, after one that let so many in: at most 2,000 connections a second and process."""
+OUT_OF_FILES_S: Final = 1.0
+"""Seconds until the next attempt where this process, or the machine, has no file descriptor left."""
+BACKLOG: Final = 4096
+"""Connections that the kernel holds until they are accepted: after a restart everybody comes at once."""
+
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_log = structlog.get_logger("tickwire.gateway")
+
+Factory = Callable[[], asyncio.Protocol]
+
+
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Return a socket bound to *host* and *port*; *shared*: others may bind it, too (SO_REUSEPORT).
+
+    Raises:
+        OSError: the address is taken or not this machine's.
+    """
+    family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, proto)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.setblocking(False)
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class Doorway:
+    """Accepts from *listener* and gives each connection a protocol from *factory*, behind TLS if *context*."""
+
+    def __init__(self, listener: socket.socket, factory: Factory, context: ssl.SSLContext | None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._listener, self._factory, self._context = listener, factory, context
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self.accepted = 0
+        self.exhausted = 0
+        """Turns in which a file descriptor was lacking."""
+        self.unfinished = 0
+        """TLS handshakes that failed or took too long."""
+        self.port: int = listener.getsockname()[1]
+        listener.listen(BACKLOG)
+        self._open()
+
+    def close(self) -> None:
+        """Let nobody in any more; the handshakes under way are finished."""
+        if self._timer is not None:
+            self._timer.cancel()
+        elif self._listener.fileno() >= 0:
+            self._loop.remove_reader(self._listener.fileno())
+        self._listener.close()
+
+    def _open(self) -> None:
+        self._timer = None
+        self._loop.add_reader(self._listener.fileno(), self._turn)
+
+    def _rest(self, seconds: float) -> None:
+        self._loop.remove_reader(self._listener.fileno())
+        self._timer = self._loop.call_later(seconds, self._open)
+
+    def _turn(self) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                connection, _ = self._listener.accept()
+            except (BlockingIOError, ConnectionAbortedError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    raise
+                if not self.exhausted:
+                    _log.error("gateway.out_of_files", error=error.strerror)
+                self.exhausted += 1
+                self._rest(OUT_OF_FILES_S)
+                return
+            self.accepted += 1
+            self._admit(connection)
+        self._rest(REST_S)
+
+    def _admit(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        task: asyncio.Task[object] = self._loop.create_task(self._connect(connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, connection: socket.socket) -> None:
+        limits = {} if self._context is None else {
+            "ssl_handshake_timeout": HANDSHAKE_S,
+            "ssl_shutdown_timeout": SHUTDOWN_S,
+        }  # fmt: skip
+        try:
+            await self._loop.connect_accepted_socket(self._factory, connection, ssl=self._context, **limits)
+        except OSError:  # of TLS, too: whoever it was has gone, or speaks no TLS
+            self.unfinished += 1
+            connection.close()
