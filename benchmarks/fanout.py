@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from statistics import median
-from typing import Any
 
 from benchmarks.generator import Load, measured
 from benchmarks.metronome import Metronome
 from benchmarks.peers import program
 from benchmarks.peers.nats import Nats
 from benchmarks.peers.nchan import Nchan
-from benchmarks.peers.peer import SYMBOL, Peer, Schedule, Target, cpu_seconds
+from benchmarks.peers.peer import SYMBOL, Peer, Schedule, Target, Unavailable, cpu_seconds
+from benchmarks.peers.stock import Stock
+from benchmarks.peers.web_mqtt import WebMqtt
+from benchmarks.row import Row, median_row
+from benchmarks.scenarios import FanOut
+from tests.brokers import Broker
 from tests.stack import Stack, Tickwire
-
-
-@dataclass(frozen=True)
-class FanOut:
-    """*clients* clients of one symbol get *ticks* ticks at once, *rate* times a second."""
-
-    name: str
-    rate: float
-    ticks: int
-    clients: int = 500
-    seconds: float = 6.0
-    warmup: float = 2.0
 
 
 class Tickwires:
@@ -68,8 +58,8 @@ class Tickwires:
 Maker = Callable[[], Peer]
 
 
-def peers(stack: Stack) -> dict[str, Maker]:
-    """Return everybody who takes part, by the name for the command line."""
+def peers(broker: Broker, stack: Stack) -> dict[str, Maker]:
+    """Return everybody who takes part, by the name in `scenarios.EVERYBODY`."""
     return {
         "floor": program.floor,
         "tickwire": lambda: Tickwires(stack),
@@ -77,13 +67,32 @@ def peers(stack: Stack) -> dict[str, Maker]:
         "nats": Nats,
         "broadcast": program.websockets_broadcast,
         "naive": program.aiohttp_naive,
+        "stock": lambda: Stock(broker.url),
+        "web_mqtt": WebMqtt,
     }
 
 
-async def run_once(scenario: FanOut, peer: Peer) -> dict[str, Any]:
-    """Run *scenario* against *peer* and return the row of its table."""
-    total = scenario.warmup + scenario.seconds + 3.0
-    schedule = Schedule(scenario.rate, scenario.ticks, total)
+async def fan_out(scenario: FanOut, broker: Broker, missing: Callable[[str], None]) -> list[Row]:
+    """Let everybody have *scenario.runs* turns, in rounds, and return the median run of each.
+
+    *missing* is told who cannot take part on this machine.
+    """
+    rows: dict[str, list[Row]] = {name: [] for name in scenario.peers}
+    async with Stack(broker.url) as stack:
+        makers = peers(broker, stack)
+        for _ in range(scenario.runs):
+            for name, runs in list(rows.items()):
+                try:
+                    runs.append(await fan_out_once(scenario, makers[name]()))
+                except Unavailable as error:
+                    missing(f"{name}: this machine lacks {error}")
+                    del rows[name]
+    return [median_row(runs) for runs in rows.values()]
+
+
+async def fan_out_once(scenario: FanOut, peer: Peer) -> Row:
+    """Run *scenario* against *peer*."""
+    schedule = Schedule(scenario.rate, scenario.ticks, scenario.warmup + scenario.seconds + 3.0)
     try:
         target = await peer.start(schedule, scenario.clients)
         load = Load(
@@ -95,21 +104,9 @@ async def run_once(scenario: FanOut, peer: Peer) -> dict[str, Any]:
         )
     finally:
         await peer.stop()
-    deliveries = max(1, result["deliveries"])
-    return {
-        "peer": peer.name,
-        "how": peer.how,
-        "cpu_us": used["server"] / deliveries * 1e6,
-        "per_s": result["deliveries"] / result["seconds"],
-        "ticks_per_frame": deliveries / max(1, result["frames"]),
-        "generator_us": result["cpu_s"] / deliveries * 1e6,
-        "holes": result["holes"],
-        **{key: result["latency_us"][key] / 1e3 for key in ("p50", "p99", "p99.9")},
-    }
-
-
-def middle(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the run with the median cost, with the costs of all."""
-    cost = median(row["cpu_us"] for row in rows)
-    row = min(rows, key=lambda row: abs(row["cpu_us"] - cost))
-    return {**row, "runs": [round(row["cpu_us"], 3) for row in rows]}
+    deliveries, latency = max(1, result["deliveries"]), result["latency_us"]
+    return Row(
+        scenario.name, peer.name, result["deliveries"] / result["seconds"], used["server"] / deliveries * 1e6,
+        latency["p50"] / 1e3, latency["p99"] / 1e3, latency["p99.9"] / 1e3, holes=result["holes"],
+        note=peer.how, detail={"generator": result, "key": peer.name},
+    )  # fmt: skip

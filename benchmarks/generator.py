@@ -143,27 +143,36 @@ class Generator:
 
 
 Measure = Callable[[], dict[str, float]]
+Beside = Callable[[], Awaitable[None]]
 
 
 async def measured(
-    load: Load, cpu: Measure, publish: Callable[[], Awaitable[None]] | None = None
+    load: Load, cpu: Measure, publish: Beside | None = None, at_start: Beside | None = None
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """Run *load*; return its result, and how much of what *cpu* counts was used while it measured.
 
-    *publish* is run beside it from the moment on that all clients are connected.
+    *publish* is run beside it from the moment on that all clients are connected, *at_start* from the moment on
+    that it measures; what is not over at the end is cancelled, and what failed, fails the run.
     """
     generator = await Generator.start(load)
-    publishing: asyncio.Future[None] | None = None
+    beside: list[asyncio.Future[None]] = []
     try:
         await generator.until("connected")
-        publishing = asyncio.ensure_future(publish()) if publish is not None else None
+        if publish is not None:
+            beside.append(asyncio.ensure_future(publish()))
         await generator.until("measuring")
         before = cpu()
+        if at_start is not None:
+            beside.append(asyncio.ensure_future(at_start()))
         await generator.until("measured")
         used = {name: value - before[name] for name, value in cpu().items()}
-        return await generator.result(), used
+        result = await generator.result()
+        for task in beside:
+            if task.done():
+                task.result()
+        return result, used
     finally:
         await generator.stop()
-        if publishing is not None:
-            publishing.cancel()
-            await asyncio.gather(publishing, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)

@@ -1,19 +1,15 @@
 """What it costs to receive a message: Tickwire's own path beside stock aio-pika.
 
-    python -m benchmarks.ingest --url amqp://guest:guest@127.0.0.1:5672/ [--seconds 5] [--rates 2000,15000]
-
 Each message is one tick of about 150 bytes, over 100 symbols with a queue each, as a gateway has them.  *Ours* is
 `RabbitSource` with a listener that counts: the message is lifted out, decoded and checked.  *Stock* is
 `queue.consume(callback, no_ack=True)` as aio-pika's documentation shows it, with a callback that counts; it
-decodes nothing.  Both run on uvloop.  They take turns, three each per rate, and figures are medians.  Prints one
-JSON object: per rate asked for, the rate reached and the CPU in microseconds per message of each side, and ratios.
+decodes nothing.  Both run on uvloop, each in a process of its own, in turns.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +21,9 @@ import structlog
 import uvloop
 from aio_pika.abc import AbstractIncomingMessage
 
-from benchmarks.sides import SYMBOLS, Cost, compared, cost_of, run_side, show, tick_message
+from benchmarks.row import Row, median_row
+from benchmarks.scenarios import Ingest
+from benchmarks.sides import SYMBOLS, Cost, cost_of, run_side, show, tick_message
 from services.broker import topology
 from services.broker.ports import LostReason, Route, SinkListener, SourceListener
 from services.broker.rabbitmq import RabbitSink, RabbitSource
@@ -36,7 +34,10 @@ from services.market.wire import TickMessage
 from services.runtime.clock import SystemClock
 
 TURNS: Final = 3
-RATES: Final = (2_000, 15_000)
+HOW: Final = {
+    "ours": "lifted out of the byte stream, decoded, checked",
+    "stock": "`queue.consume(callback, no_ack=True)` with a callback that counts; decodes nothing",
+}
 WARM_UP_S: Final = 1.0
 UNSETTLED: Final = 5_000
 """Messages on the wire, as the producer's own bound."""
@@ -163,18 +164,18 @@ async def publish(url: str, rate: int) -> None:
     running.result()
 
 
-async def compare(url: str, seconds: float, rates: Sequence[int]) -> dict[str, object]:
-    """Return the comparison at each rate."""
-    return {str(rate): await _at(url, seconds, rate) for rate in rates}
-
-
-async def _at(url: str, seconds: float, rate: int) -> dict[str, object]:
-    costs: dict[str, list[Cost]] = {"ours": [], "stock": []}
-    for _ in range(TURNS):
-        for side, found in costs.items():
-            arguments = ("--url", url, "--seconds", str(seconds / TURNS), "--rate", str(rate))
-            found.append(await run_side(__spec__.name, "--side", side, *arguments))
-    return compared(costs["ours"], costs["stock"])
+async def ingest(scenario: Ingest, url: str) -> list[Row]:
+    """Let both take turns at each rate, and return the median turn of each."""
+    rows: list[Row] = []
+    for rate in scenario.rates:
+        turns: dict[str, list[Row]] = {"Tickwire": [], "aio-pika": []}
+        for _ in range(TURNS):
+            for (who, found), side in zip(turns.items(), ("ours", "stock"), strict=True):
+                arguments = ("--url", url, "--seconds", str(scenario.seconds / TURNS), "--rate", str(rate))
+                cost = await run_side(__spec__.name, "--side", side, *arguments)
+                found.append(Row(scenario.name, f"{who}, {rate:,}/s", cost.rate, cost.cpu_us, note=HOW[side]))
+        rows += [median_row(found) for found in turns.values()]
+    return rows
 
 
 async def _stop(task: asyncio.Task[object]) -> None:
@@ -184,22 +185,18 @@ async def _stop(task: asyncio.Task[object]) -> None:
 
 
 def main() -> None:
-    """Run one side, or compare both."""
+    """Run one side, for `ingest` in another process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", required=True)
-    parser.add_argument("--seconds", type=float, default=5.0, help="measured per side and rate")
-    parser.add_argument("--rates", default=",".join(map(str, RATES)), help="messages per second, with commas")
-    parser.add_argument("--side", choices=["ours", "stock", "publish"], help=argparse.SUPPRESS)
-    parser.add_argument("--rate", type=int, default=RATES[0], help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--side", choices=["ours", "stock", "publish"], required=True)
+    parser.add_argument("--rate", type=int, required=True, help="messages per second")
     given = parser.parse_args()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for the figures
     if given.side == "publish":
         uvloop.run(publish(given.url, given.rate))
-    elif given.side:
-        show(uvloop.run((ours if given.side == "ours" else stock)(given.url, given.seconds, given.rate)))
     else:
-        rates = [int(rate) for rate in given.rates.split(",")]
-        print(json.dumps(uvloop.run(compare(given.url, given.seconds, rates)), indent=2))
+        show(uvloop.run((ours if given.side == "ours" else stock)(given.url, given.seconds, given.rate)))
 
 
 if __name__ == "__main__":

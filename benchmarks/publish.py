@@ -1,18 +1,15 @@
 """What it costs to publish a message: Tickwire's own path beside stock aio-pika.
 
-    python -m benchmarks.publish --url amqp://guest:guest@127.0.0.1:5672/ [--seconds 5]
-
 Each message is one tick of about 150 bytes for one of 100 symbols; a queue and the log take it, and the broker
 confirms it.  *Ours* is `RabbitSink`, 50 messages per write, at most 5,000 unconfirmed.  *Stock* is
 `exchange.publish` as aio-pika's documentation shows it, 100 at a time by `asyncio.gather`.  Both publish as fast
-as confirms come, on uvloop.  They take turns, three each, and figures are medians.  Prints one JSON object.
+as confirms come, on uvloop, each in a process of its own, in turns.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 from contextlib import suppress
 from typing import Final
@@ -22,7 +19,9 @@ import structlog
 import uvloop
 
 from benchmarks.ingest import CONNECT_S, UNSETTLED, Answers
-from benchmarks.sides import Cost, compared, cost_of, run_side, show, tick_message
+from benchmarks.row import Row, median_row
+from benchmarks.scenarios import Publish
+from benchmarks.sides import Cost, cost_of, run_side, show, tick_message
 from services.broker import topology
 from services.broker.ports import Route
 from services.broker.rabbitmq import RabbitSink
@@ -33,6 +32,10 @@ TURNS: Final = 3
 WRITE: Final = 50
 GATHER: Final = 100
 WARM_UP_S: Final = 1.0
+HOW: Final = {
+    "ours": "50 messages per write, at most 5,000 unconfirmed",
+    "stock": "`exchange.publish`, 100 at a time by `asyncio.gather`",
+}
 
 
 async def ours(url: str, seconds: float) -> Cost:
@@ -91,14 +94,15 @@ async def stock(url: str, seconds: float) -> Cost:
             await _stop(publishing)
 
 
-async def compare(url: str, seconds: float) -> dict[str, object]:
-    """Return the comparison."""
-    costs: dict[str, list[Cost]] = {"ours": [], "stock": []}
+async def publish(scenario: Publish, url: str) -> list[Row]:
+    """Let both take turns, and return the median turn of each."""
+    turns: dict[str, list[Row]] = {"Tickwire": [], "aio-pika": []}
     for _ in range(TURNS):
-        for side, found in costs.items():
-            arguments = ("--side", side, "--url", url, "--seconds", str(seconds / TURNS))
-            found.append(await run_side(__spec__.name, *arguments))
-    return compared(costs["ours"], costs["stock"])
+        for (who, found), side in zip(turns.items(), ("ours", "stock"), strict=True):
+            arguments = ("--side", side, "--url", url, "--seconds", str(scenario.seconds / TURNS))
+            cost = await run_side(__spec__.name, *arguments)
+            found.append(Row(scenario.name, who, cost.rate, cost.cpu_us, note=HOW[side]))
+    return [median_row(found) for found in turns.values()]
 
 
 async def _stop(task: asyncio.Task[None]) -> None:
@@ -108,17 +112,14 @@ async def _stop(task: asyncio.Task[None]) -> None:
 
 
 def main() -> None:
-    """Run one side, or compare both."""
+    """Run one side, for `publish` in another process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", required=True)
-    parser.add_argument("--seconds", type=float, default=5.0, help="measured per side")
-    parser.add_argument("--side", choices=["ours", "stock"], help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--side", choices=["ours", "stock"], required=True)
     given = parser.parse_args()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for the figures
-    if given.side:
-        show(uvloop.run((ours if given.side == "ours" else stock)(given.url, given.seconds)))
-    else:
-        print(json.dumps(uvloop.run(compare(given.url, given.seconds)), indent=2))
+    show(uvloop.run((ours if given.side == "ours" else stock)(given.url, given.seconds)))
 
 
 if __name__ == "__main__":

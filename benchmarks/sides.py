@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from statistics import median
 from typing import Final
 
 from services.broker.ports import Outgoing, Route
@@ -79,18 +78,6 @@ async def run_side(module: str, *arguments: str) -> Cost:
     if process.returncode:
         raise RuntimeError(f"{module} {' '.join(arguments[:1])} ended with {process.returncode}")
     return Cost(**json.loads(output))
-
-
-def compared(ours: list[Cost], stock: list[Cost]) -> dict[str, object]:
-    """Return the medians of both sides and their ratios, ours over stock."""
-    rates = [median(cost.rate for cost in side) for side in (ours, stock)]
-    cpu = [median(cost.cpu_us for cost in side) for side in (ours, stock)]
-    return {
-        "ours": {"rate": round(rates[0]), "cpu_us": round(cpu[0], 2)},
-        "stock": {"rate": round(rates[1]), "cpu_us": round(cpu[1], 2)},
-        "cpu_ratio": round(cpu[0] / cpu[1], 4),
-        "rate_ratio": round(rates[0] / rates[1], 2),
-    }
 
 
 def _cpu_s() -> float:

@@ -71,7 +71,7 @@ def find_broker(environment: Mapping[str, str] = os.environ) -> Broker:
     broker: Broker
     if forced != "local" and _docker_can():
         broker = DockerBroker()
-    elif forced != "docker" and (folder := _server_folder() or _install()):
+    elif forced != "docker" and (folder := server_folder() or _install()):
         broker = LocalBroker(folder)
     else:
         raise MissingRequirement(_ASK_FOR_ONE)
@@ -110,7 +110,7 @@ class GivenBroker:
 class LocalBroker:
     """An own node of the machine's rabbitmq-server, with its own folder, ports, name and cookie."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, plugins: Sequence[str] = (), settings: str = "") -> None:
         self._bin = folder
         self._folder = Path(tempfile.mkdtemp(prefix="tickwire-rabbitmq-"))
         self._port, distribution, self._epmd = free_ports(3)
@@ -118,9 +118,9 @@ class LocalBroker:
         (self._folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.default = 127.0.0.1:{self._port}\n"
             "disk_free_limit.absolute = 50MB\n"
-            "tcp_listen_options.sndbuf = 131072\n"
+            f"tcp_listen_options.sndbuf = 131072\n{settings}"
         )
-        (self._folder / "enabled_plugins").write_text("[].\n")
+        (self._folder / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n")
         cookie = self._folder / ".erlang.cookie"
         cookie.write_text(secrets.token_hex(16))
         cookie.chmod(0o400)
@@ -295,7 +295,7 @@ def _docker_can() -> bool:
     return _succeeds([docker, "image", "inspect", IMAGE], 10) or _succeeds([docker, "pull", "-q", IMAGE], 300)
 
 
-def _server_folder() -> Path | None:
+def server_folder() -> Path | None:
     """Return the folder of rabbitmq-server, None if there is none.
 
     Debian's own folder comes first: the wrappers on its PATH insist on root or the user rabbitmq.
@@ -316,7 +316,7 @@ def _install() -> Path | None:
     quiet = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", apt, "-qq", "-y"]
     _succeeds([*prefix, *quiet, "update"], 300)
     _succeeds([*prefix, *quiet, "install", "--no-install-recommends", "rabbitmq-server"], 600)
-    return _server_folder()
+    return server_folder()
 
 
 def _succeeds(command: Sequence[str], timeout: float) -> bool:

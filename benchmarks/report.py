@@ -1,0 +1,86 @@
+"""The table, as Markdown and as JSON.  Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from tabulate import tabulate
+
+from benchmarks.aims import Verdict
+from benchmarks.row import Row
+
+COLUMNS: Final = (
+    "scenario",
+    "server",
+    "CPU, µs per delivery",
+    "per second",
+    "p50, ms",
+    "p99, ms",
+    "p99.9, ms",
+    "KB per connection",
+    "pacing, ms",
+    "holes",
+)
+
+
+def as_markdown(
+    machine: Mapping[str, str], rows: Sequence[Row], verdicts: Sequence[Verdict], missing: Sequence[str]
+) -> str:
+    """Return the page: the aims, the table, what each row is, and the machine."""
+    parts = [f"# Measured on {machine['date']}", ""]
+    if verdicts:
+        lines = [(v.what, v.aim, v.found, "yes" if v.reached else "**no**") for v in verdicts]
+        parts += ["## Aims", "", _table(lines, ("what", "aim", "found", "reached")), ""]
+    parts += ["## All rows", "", table(rows), ""]
+    parts += [f"- {row.scenario}, {row.who}: {_note(row)}" for row in rows if row.note or row.runs]
+    parts += ["", *(f"- Not measured: {word}" for word in missing), "", "## Machine", ""]
+    parts += [f"- {name}: {value}" for name, value in machine.items()]
+    return "\n".join(parts) + "\n"
+
+
+def as_json(
+    machine: Mapping[str, str], rows: Sequence[Row], verdicts: Sequence[Verdict], missing: Sequence[str]
+) -> str:
+    """Return all that is known, with the details that the page leaves out."""
+    found = {
+        "machine": dict(machine),
+        "rows": [vars(row) for row in rows],
+        "aims": [verdict._asdict() for verdict in verdicts],
+        "missing": list(missing),
+    }
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the rows as a Markdown table."""
+    return _table([_cells(row) for row in rows], COLUMNS)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.scenario,
+        row.who,
+        _number(row.cpu_us, 2),
+        f"{row.per_s:,.0f}",
+        _number(row.p50, 1),
+        _number(row.p99, 1),
+        _number(row.p999, 1),
+        _number(row.memory_kb, 1),
+        _number(row.pacing_ms, 0),
+        str(row.holes),
+    )
+
+
+def _note(row: Row) -> str:
+    runs = f"runs: {', '.join(f'{cost:.2f}' for cost in row.runs)} µs" if len(row.runs) > 1 else ""
+    return "; ".join(part for part in (row.note, runs) if part)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:,.{digits}f}"
+
+
+def _table(lines: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
+    return tabulate(lines, headers=headers, tablefmt="github", disable_numparse=True)
