@@ -82,7 +82,7 @@ async def market_once(scenario: Market, name: str, variant: Variant, broker: Bro
     async with running(broker, scenario.rate, variant) as (producer, gateway):
         pids = {"gateway": family(gateway.pid), "producer": [producer.pid]}
         if broker.pid is not None:
-            pids["RabbitMQ"] = [broker.pid]
+            pids["RabbitMQ"] = family(broker.pid)
         load = Load(
             gateway.port, scenario.clients, subscriptions(scenario.clients, scenario.each),
             warmup=scenario.warmup, seconds=scenario.seconds, tls=variant.tls,

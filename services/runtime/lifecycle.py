@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 
 from services.errors import BadInput, BadSettings, TickwireError
+from services.runtime import garbage
 
 OK: Final = 0
 FAILED: Final = 1
@@ -29,6 +30,7 @@ def run(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> int:
     SIGTERM or SIGINT sets the event that *main* is given; a second one cancels *main*.  An error that Tickwire
     raises on purpose becomes one log line, any other one with its traceback; neither is raised.
     """
+    garbage.settle()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
             runner.run(_until_done(main))
