@@ -18,32 +18,37 @@ class Verdict(Enum):
     SLOW = auto()
     """Said once: from now on the client gets only what is newest."""
     STUCK = auto()
-    """Not one byte was taken for too long."""
+    """Not one byte was acknowledged for too long."""
 
 
 class Backlog:
-    """One spell during which a socket holds unsent bytes; it begins with *buffered* of them at *now* (seconds).
+    """One spell during which a transport holds bytes that the socket did not take; it begins at *now* (seconds).
 
-    *slow*: that the client is slow was said before, and needs not be said again.
+    *left*: bytes that the client has not acknowledged, in transport and kernel.  *slow*: that the client is slow
+    was said before, and needs not be said again.
     """
 
-    __slots__ = ("_buffered", "_moved", "_since", "slow")
+    __slots__ = ("_left", "_moved", "_since", "slow")
 
-    def __init__(self, now: float, buffered: int, *, slow: bool = False) -> None:
+    def __init__(self, now: float, left: int, *, slow: bool = False) -> None:
         self._since = self._moved = now
-        self._buffered = buffered
+        self._left = left
         self.slow = slow
 
-    def look(self, now: float, buffered: int, waiting: int, *, stuck_s: float) -> Verdict:
-        """Judge *buffered* bytes in the socket's buffer and *waiting* ones behind it, at *now*.
+    def look(self, now: float, buffered: int, waiting: int, *, queued: int = 0, stuck_s: float) -> Verdict:
+        """Judge *buffered* bytes in the transport, *waiting* ones behind it and *queued* ones in the kernel.
 
-        A buffer that grew says nothing: a close frame or a pong may have been added to it.
+        Progress is what the client's machine has acknowledged.  What the kernel takes from us would not do: it
+        takes more only once half of `TCP_NOTSENT_LOWAT` was acknowledged.  A client with a receive buffer of 4 KB
+        that reads 1 KB/s acknowledges 5.7 KB every 5.7 s, and the kernel takes something every 11 s (measured).
+        More bytes than before say nothing: a close frame or a pong may have been added.
         """
         if not buffered:
             return Verdict.WAIT  # all was taken, and the transport says so next
-        if buffered < self._buffered:
+        left = buffered + queued
+        if left < self._left:
             self._moved = now
-        self._buffered = buffered
+        self._left = left
         if now - self._moved >= stuck_s:
             return Verdict.STUCK
         if not self.slow and (buffered + waiting > ROOM_BYTES or now - self._since >= SLOW_S):

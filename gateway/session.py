@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+from gateway import sendqueue
 from gateway.admission.limits import TokenBucket
 from gateway.backlog import Backlog, Verdict
 from gateway.closing import GONE, TOO_SLOW, Close
@@ -249,7 +250,8 @@ class Session:
         """
         if not self.outbox.blocked:
             self.outbox.blocked = True
-            self._backlog = Backlog(self._host.clock.monotonic(), self._buffered, slow=self._slow)
+            left = self._buffered + sendqueue.queued(self._transport)
+            self._backlog = Backlog(self._host.clock.monotonic(), left, slow=self._slow)
             if not self._transport.is_closing():
                 self._transport.pause_reading()
             self._host.watch(self)
@@ -266,7 +268,8 @@ class Session:
         if backlog is None or self._transport.is_closing():
             return False
         waiting = sum(map(len, self._rest or ())) + self.outbox.size
-        match backlog.look(now, self._buffered, waiting, stuck_s=stuck_s):
+        queued = sendqueue.queued(self._transport)
+        match backlog.look(now, self._buffered, waiting, queued=queued, stuck_s=stuck_s):
             case Verdict.SLOW:
                 # Kept until all is taken: what waited may fill the socket again, and slow is said once.
                 self._slow = True

@@ -17,8 +17,9 @@ from typing import Final
 REST: Final = 0.5
 """Seconds of rest per second of work: passes and flushes take at most two thirds of a busy gateway's time.
 
-Measured with 250,000 deliveries a second on two cores, which RabbitMQ, producer and clients share (medians of three
-runs in turns): at 1, 0.5, 0.25 and 0 a delivery cost 1.60, 1.76, 2.02 and 2.49 µs; p99 was 69, 63, 64 and 61 ms.
+Measured with 250,000 deliveries a second on two cores, which RabbitMQ, producer and clients share (medians of
+three runs in turns): at 1, 0.5, 0.25 and 0 a delivery cost 1.60, 1.76, 2.02 and 2.49 µs; p99 was 69, 63, 64 and
+61 ms.
 """
 
 

@@ -14,12 +14,12 @@ YOUNG: Final = 20_000
 """Containers that may be made, less those freed, before the youngest generation is looked at: about 1 ms."""
 MIDDLE: Final = 20
 OLDEST: Final = 20
-"""Looks at the generation below before one at the middle and at the oldest.  Besides, a full collection waits until
-a quarter of the oldest generation is new (CPython, `gc_collect_with_callback`)."""
+"""Looks at the generation below before one at the middle and at the oldest.  Besides, a full collection waits
+until a quarter of the oldest generation is new (CPython, `gc_collect_with_callback`)."""
 
 
 def settle() -> None:
-    """Take what exists now (modules, classes, settings) out of the collector's sight, and let it look less often."""
+    """Take what exists now (modules, classes) out of the collector's sight, and let it look less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, MIDDLE, OLDEST)

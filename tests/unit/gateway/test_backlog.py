@@ -50,3 +50,19 @@ def test_growth_is_no_progress() -> None:
     backlog = Backlog(0.0, 100, slow=True)
     assert backlog.look(9.0, 102, 0, stuck_s=10) is Verdict.WAIT
     assert backlog.look(10.0, 102, 0, stuck_s=10) is Verdict.STUCK
+
+
+def test_what_the_client_acknowledges_is_progress() -> None:
+    """A reader so slow that the kernel takes no more from us is not stuck while it acknowledges what was sent."""
+    backlog = Backlog(0.0, 1000 + 50_000, slow=True)
+    for second in range(1, 100):
+        queued = 50_000 - 100 * second
+        assert backlog.look(float(second), 1000, 0, queued=queued, stuck_s=10) is Verdict.WAIT
+    assert backlog.look(109.0, 1000, 0, queued=50_000 - 9_900, stuck_s=10) is Verdict.STUCK
+
+
+def test_what_moves_into_the_kernel_is_no_progress() -> None:
+    """Bytes that go from the transport to a kernel whose other end acknowledges nothing do not count."""
+    backlog = Backlog(0.0, 10_000, slow=True)
+    assert backlog.look(9.0, 2_000, 0, queued=8_000, stuck_s=10) is Verdict.WAIT
+    assert backlog.look(10.0, 2_000, 0, queued=8_000, stuck_s=10) is Verdict.STUCK
