@@ -3,15 +3,15 @@
 PYTHONS := python3.13 python3.12 python3.11 python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := services gateway producer tickwire tests
+SOURCES := services gateway producer tickwire tests benchmarks
 # What needs no container engine.  A folder that is not there yet is left out.
 SUITES := $(wildcard tests/unit tests/contract tests/integration tests/model tests/faults)
 
-.PHONY: demo test check e2e clean help
+.PHONY: demo test check e2e bench bench-quick bench-micro clean help
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime ## everything in one process: a page with moving prices at http://localhost:8080/
 	@exec $(BIN)/tickwire demo
@@ -29,8 +29,17 @@ check: $(VENV)/.complete ## format, lint, types, import rules, then make test
 e2e: $(VENV)/.complete ## the Compose stack, with a real container engine
 	$(BIN)/pytest tests/e2e
 
+bench: $(VENV)/.complete ## every benchmark, about 25 minutes; writes benchmarks/results
+	$(BIN)/python -m benchmarks
+
+bench-quick: $(VENV)/.complete ## each benchmark once and briefly, under 2 minutes; writes build/benchmarks
+	$(BIN)/python -m benchmarks --quick --out build/benchmarks
+
+bench-micro: $(VENV)/.complete ## the pure parts of the hot path, with pytest-benchmark
+	$(BIN)/pytest benchmarks/micro --benchmark-only
+
 clean: ## remove the environment and every cache
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist benchmarks/build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are keyed on pyproject.toml: a change there installs again.  The demo needs no test tools, which
@@ -40,7 +49,7 @@ $(VENV)/.runtime: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.complete: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev,bench]'
 	@touch $(VENV)/.runtime $@
 
 $(BIN)/python:

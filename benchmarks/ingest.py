@@ -33,7 +33,6 @@ from services.market.symbol import Symbol
 from services.market.wire import TickMessage
 from services.runtime.clock import SystemClock
 
-TURNS: Final = 3
 HOW: Final = {
     "ours": "lifted out of the byte stream, decoded, checked",
     "stock": "`queue.consume(callback, no_ack=True)` with a callback that counts; decodes nothing",
@@ -169,9 +168,9 @@ async def ingest(scenario: Ingest, url: str) -> list[Row]:
     rows: list[Row] = []
     for rate in scenario.rates:
         turns: dict[str, list[Row]] = {"Tickwire": [], "aio-pika": []}
-        for _ in range(TURNS):
+        for _ in range(scenario.runs):
             for (who, found), side in zip(turns.items(), ("ours", "stock"), strict=True):
-                arguments = ("--url", url, "--seconds", str(scenario.seconds / TURNS), "--rate", str(rate))
+                arguments = ("--url", url, "--seconds", str(scenario.seconds), "--rate", str(rate))
                 cost = await run_side(__spec__.name, "--side", side, *arguments)
                 found.append(Row(scenario.name, f"{who}, {rate:,}/s", cost.rate, cost.cpu_us, note=HOW[side]))
         rows += [median_row(found) for found in turns.values()]

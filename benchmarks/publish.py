@@ -28,7 +28,6 @@ from services.broker.rabbitmq import RabbitSink
 from services.market.symbol import Symbol
 from services.runtime.clock import SystemClock
 
-TURNS: Final = 3
 WRITE: Final = 50
 GATHER: Final = 100
 WARM_UP_S: Final = 1.0
@@ -97,9 +96,9 @@ async def stock(url: str, seconds: float) -> Cost:
 async def publish(scenario: Publish, url: str) -> list[Row]:
     """Let both take turns, and return the median turn of each."""
     turns: dict[str, list[Row]] = {"Tickwire": [], "aio-pika": []}
-    for _ in range(TURNS):
+    for _ in range(scenario.runs):
         for (who, found), side in zip(turns.items(), ("ours", "stock"), strict=True):
-            arguments = ("--side", side, "--url", url, "--seconds", str(scenario.seconds / TURNS))
+            arguments = ("--side", side, "--url", url, "--seconds", str(scenario.seconds))
             cost = await run_side(__spec__.name, *arguments)
             found.append(Row(scenario.name, who, cost.rate, cost.cpu_us, note=HOW[side]))
     return [median_row(found) for found in turns.values()]

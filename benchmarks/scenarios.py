@@ -89,7 +89,9 @@ class Ingest:
 
     name: str
     rates: Sequence[int] = (2_000, 15_000)
-    seconds: float = 9.0
+    seconds: float = 3.0
+    """Of one turn."""
+    runs: int = 3
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,9 @@ class Publish:
     """Messages published as fast as confirms come, beside stock aio-pika."""
 
     name: str
-    seconds: float = 9.0
+    seconds: float = 3.0
+    """Of one turn."""
+    runs: int = 3
 
 
 Scenario = FanOut | Market | Idle | Storm | Ingest | Publish
@@ -127,7 +131,7 @@ _FEW: Final = ("floor", "tickwire", "nchan", "nats", "broadcast")
 QUICK: Final[Sequence[Scenario]] = (
     FanOut("fan-out, one tick at a time", rate=40, ticks=1, seconds=2, warmup=1, runs=1, peers=_FEW),
     FanOut("fan-out, 16 ticks a batch", rate=40, ticks=16, seconds=2, warmup=1, runs=1, peers=_FEW[:2]),
-    Ingest("ingest", rates=(15_000,), seconds=3),
+    Ingest("ingest", rates=(15_000,), runs=1),
     Market("market, 5,000 ticks/s", rate=5_000, seconds=6, warmup=3),
     Idle("2,000 idle connections", connections=2_000, seconds=3),
     Storm("1,000 connections at once", newcomers=1_000, seconds=3, runs=1),
