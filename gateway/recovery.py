@@ -191,7 +191,7 @@ class Recovery:
             outbox = follower.outbox
             entries = outbox.entries
             if not entries:
-                outbox.touched.append(outbox.owner)
+                outbox.touched.append(outbox)
             entries.append(lines)
             follower.cursor = newest
 

@@ -127,13 +127,10 @@ class Session:
         "_wire",
         "bucket",
         "closing",
-        "fd",
-        "frames",
         "heard",
         "id",
         "opened",
         "outbox",
-        "said",
         "slow_spells",
     )
 
@@ -154,15 +151,13 @@ class Session:
         self.closing: Close | None = None
         """Why the gateway ends this connection, once it does."""
         self.opened = self.heard = now
-        self.frames = self.slow_spells = 0
-        self.fd = -1
-        """Its socket, where the kernel may be given frames past the transport; -1: it may not, or it is gone."""
+        self.slow_spells = 0
         self._transport = transport
         self._wire = wire
         self._host = host
         self._interrupt = interrupt
         self._follow: Follow | None = None
-        self.said = self._pinged = now
+        self.outbox.said = self._pinged = now
         self._aborted = self._slow = False
         self._backlog: Backlog | None = None
         self._rest: deque[bytes] | None = None
@@ -188,8 +183,8 @@ class Session:
         entries = self.outbox.take()
         frames = [framing.text(payload) for payload in self._wire.encode(entries, sent_us)]
         ticks = sum(entry.count(b"\n") + 1 for entry in entries if isinstance(entry, bytes))
-        self.said = now
-        self.frames += len(frames)
+        self.outbox.said = now
+        self.outbox.frames += len(frames)
         self._host.sent(len(frames), ticks, sum(map(len, frames)))
         self.send(frames)
         if awaited and not self.outbox.blocked:
@@ -197,9 +192,9 @@ class Session:
 
     def say(self, payload: bytes, now: float) -> None:
         """Write one text payload at once, past the outbox."""
-        self.said = now
+        self.outbox.said = now
         frame = framing.text(payload)
-        self.frames += 1
+        self.outbox.frames += 1
         self._host.sent(1, 0, len(frame))
         self.write(frame)
 
@@ -307,12 +302,12 @@ class Session:
         if now - self.heard >= 2 * PING_S:
             self.abort(GONE, Eviction.SILENT)
             return now + heartbeat_s
-        if now - self.said >= heartbeat_s:
+        if now - self.outbox.said >= heartbeat_s:
             self.say(self._wire.heartbeat(sent_us), now)
         if now - self._pinged >= PING_S:
             self._pinged = now
             self.write(framing.PING)
-        return min(self.said + heartbeat_s, self._pinged + PING_S)
+        return min(self.outbox.said + heartbeat_s, self._pinged + PING_S)
 
     def end(self, close: Close) -> None:
         """Have the protocol close this connection."""
@@ -335,7 +330,7 @@ class Session:
         Closing a transport with unsent bytes instead keeps them, and the socket, for a client that reads nothing
         until TCP gives up, about 15 minutes (measured: 21 MB).
         """
-        self.fd = -1
+        self.outbox.fd = -1
         self._rest = self._backlog = None
         if reset or self._buffered:
             connection = self._transport.get_extra_info("socket")
@@ -348,7 +343,7 @@ class Session:
 
     def lost(self) -> None:
         """The transport is about to close the socket: its number may be another connection's right afterwards."""
-        self.fd = -1
+        self.outbox.fd = -1
         self._backlog = None
 
 

@@ -11,6 +11,7 @@ from gateway.closing import OVERLOADED, RESTART, Close
 from gateway.flush import Entries, Flush
 from gateway.frames import Reconnect
 from gateway.metrics import Counters, Eviction, Handshake
+from gateway.outbox import Outbox
 from gateway.session import Session
 from gateway.wheel import Wheel
 from gateway.window import Window
@@ -112,7 +113,7 @@ class Sessions:
     # ------------------------------------------------------------------------------- what a session asks
 
     @property
-    def touched(self) -> list[Session]:
+    def touched(self) -> list[Outbox]:
         """The sessions that have something to say."""
         return self.flush.touched
 

@@ -573,7 +573,7 @@ async def test_one_dead_client_does_not_end_the_pass() -> None:
             await each.receive_json(timeout=5)
         for session in server.sessions:
             if session.outbox is server.feed.clients[1].outbox:
-                session.fd = -1  # as over TLS: the socket itself would still take the frame
+                session.outbox.fd = -1  # as over TLS: the socket itself would still take the frame
                 session._transport.abort()
         server.feed.clients.reverse()
         server.feed.tick()

@@ -144,7 +144,7 @@ class Connection(asyncio.Protocol):
             interrupt=self._interrupted,
             now=now,
         )
-        session.fd = tune(transport)
+        session.outbox.fd = tune(transport)
         desk.sessions.add(session)
         desk.welcome(session, now)
         self._client = desk.feed.join(session.outbox, max_symbols=settings.max_symbols)
@@ -268,7 +268,7 @@ class Connection(asyncio.Protocol):
             return
         # What was said before goes out before: answers, `reconnect`.
         session.flush(self._desk.clock.monotonic(), self._desk.clock.wall_us())
-        session.fd = -1
+        session.outbox.fd = -1
         session.write(framing.close(close.code if sendable(close) else None, close.reason))
         reader = self._inbound or Inbound(COMMAND_BYTES)
         Farewell(self._transport, reader, finish=session.finish, ended=self._ended)
@@ -296,7 +296,7 @@ class Connection(asyncio.Protocol):
             side=ending.side.value,
             seconds=round(desk.clock.monotonic() - session.opened, 3),
             symbols=ending.symbols,
-            frames=session.frames,
+            frames=session.outbox.frames,
             slow=session.slow_spells,
         )
 

@@ -39,9 +39,7 @@ class Client:
 
     def __init__(self, bench: Bench, name: str, fd: int = -1) -> None:
         self.outbox = Outbox(self, bench.flush.touched, bench.flush.wake)
-        self.fd = fd
-        self.said = 0.0
-        self.frames = 0
+        self.outbox.fd = fd
         self.written: list[bytes] = []
         self._bench, self._name = bench, name
 
@@ -118,8 +116,8 @@ def test_a_pass_writes_each_client_once() -> None:
     client.outbox.tick(b"2\n3")
     bench.deliver()
     assert client.written == [frame(b"1", b"2", b"3")]
-    assert client.said == 2.0
-    assert client.frames == 1
+    assert client.outbox.said == 2.0
+    assert client.outbox.frames == 1
     bench.soon.pop()()
     assert len(client.written) == 1
 

@@ -26,11 +26,11 @@ def test_the_first_entry_touches_its_owner_once() -> None:
     bell = Bell()
     bell.outbox.tick(b"a")
     bell.outbox.say(Pong(1))
-    assert bell.touched == ["me"]
+    assert bell.touched == [bell.outbox]
     assert bell.woken == 1
     bell.outbox.take()
     bell.outbox.say(Pong(2))
-    assert bell.touched == ["me", "me"]
+    assert bell.touched == [bell.outbox, bell.outbox]
     assert bell.woken == 2
 
 

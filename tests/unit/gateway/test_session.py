@@ -338,9 +338,9 @@ def test_a_socket_that_is_gone_is_not_written_to() -> None:
     """The file descriptor is given up as soon as the connection is lost or finished: its number may come again."""
     for end in (Session.lost, Session.finish):
         bench = Bench()
-        bench.session.fd = 7
+        bench.session.outbox.fd = 7
         end(bench.session)
-        assert bench.session.fd == -1
+        assert bench.session.outbox.fd == -1
 
 
 def test_ending_interrupts_the_handler_once() -> None:
