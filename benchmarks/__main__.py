@@ -3,7 +3,8 @@
     python -m benchmarks [--quick] [--only WORD …] [--peer NAME …] [--out FOLDER]
 
 Starts a RabbitMQ of its own (or takes `TICKWIRE_TEST_AMQP_URL`), every server and the load on the loopback
-interface of this machine, and writes `<date>.md` and `<date>.json` into FOLDER.
+interface of this machine, and writes `<date>.md` and `<date>.json` into FOLDER.  Scenarios run again on the same
+day replace their rows there; what is compared with each other belongs to one scenario, and so to one run.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from benchmarks.ingest import ingest
 from benchmarks.machine import machine
 from benchmarks.market import market
 from benchmarks.publish import publish
-from benchmarks.report import as_json, as_markdown, table
-from benchmarks.row import Row
+from benchmarks.report import as_json, as_markdown, earlier, table
+from benchmarks.row import Row, merged
 from benchmarks.scenarios import (
     EVERYBODY,
     FULL,
@@ -98,10 +99,11 @@ def main() -> int:
     except ValueError as error:
         parser.error(str(error))
     where, missing = machine(), list[str]()
-    rows = run(scenarios, missing)
-    judged = verdicts(rows)
     given.out.mkdir(parents=True, exist_ok=True)
     name = f"{where['date']}{'-quick' if given.quick else ''}"
+    names = [scenario.name for scenario in (QUICK if given.quick else FULL)]
+    rows = merged(names, earlier(given.out / f"{name}.json"), run(scenarios, missing))
+    judged = verdicts(rows)
     for suffix, text in ((".md", as_markdown), (".json", as_json)):
         path = given.out / f"{name}{suffix}"
         path.write_text(text(where, rows, judged, missing))

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from benchmarks.generator import Generator, Load, measured
-from benchmarks.market import family, market_row, running, subscriptions
-from benchmarks.peers.peer import cpu_seconds
+from benchmarks.market import market_row, running, subscriptions
+from benchmarks.peers.peer import cpu_seconds, family
 from benchmarks.row import Row, median_row
 from benchmarks.scenarios import Idle, Market, Storm, Variant
 from producer.pacing import default_interval_ms

@@ -13,7 +13,7 @@ from typing import Any, Final
 import trustme
 
 from benchmarks.generator import Load, measured
-from benchmarks.peers.peer import cpu_seconds
+from benchmarks.peers.peer import cpu_seconds, family
 from benchmarks.row import Row, median_row
 from benchmarks.scenarios import Market, Variant
 from producer.pacing import default_interval_ms
@@ -57,15 +57,6 @@ async def running(
         gateway = await stack.gateway(**given)
         await gateway.ready()
         yield producer, gateway
-
-
-def family(pid: int) -> list[int]:
-    """Return a process and all that it has started."""
-    found = [pid]
-    for parent in found:
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        found.extend(map(int, children))
-    return found
 
 
 async def market(scenario: Market, broker: Broker) -> list[Row]:

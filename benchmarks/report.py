@@ -1,9 +1,10 @@
-"""The table, as Markdown and as JSON.  Pure."""
+"""The table, as Markdown and as JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from tabulate import tabulate
@@ -51,6 +52,13 @@ def as_json(
         "missing": list(missing),
     }
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def earlier(path: Path) -> list[Row]:
+    """Return the rows that `as_json` wrote to *path*; none where there is no such file."""
+    if not path.exists():
+        return []
+    return [Row(**{**row, "runs": tuple(row["runs"])}) for row in json.loads(path.read_text())["rows"]]
 
 
 def table(rows: Sequence[Row]) -> str:

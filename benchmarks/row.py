@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
@@ -42,3 +42,10 @@ def median_row(rows: Iterable[Row]) -> Row:
     middle = median(costs)
     chosen = min(runs, key=lambda row: abs((row.cpu_us or 0.0) - middle))
     return replace(chosen, runs=tuple(round(cost, 3) for cost in costs))
+
+
+def merged(names: Sequence[str], before: Iterable[Row], now: Sequence[Row]) -> list[Row]:
+    """Return the rows of *now*, and those of *before* whose scenarios are not among them, ordered as *names*."""
+    again = {row.scenario for row in now}
+    rows = [row for row in before if row.scenario not in again] + list(now)
+    return sorted((row for row in rows if row.scenario in names), key=lambda row: names.index(row.scenario))

@@ -84,6 +84,15 @@ def tick_line(seq: int, ts: int) -> bytes:
     )
 
 
+def family(pid: int) -> list[int]:
+    """Return a process and all that it has started."""
+    found = [pid]
+    for parent in found:
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        found.extend(map(int, children))
+    return found
+
+
 def cpu_seconds(pids: Iterable[int]) -> float:
     """Return user and system time of processes, with all their threads."""
     ticks = 0

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from benchmarks.metronome import Metronome
-from benchmarks.peers.peer import SYMBOL, Schedule, Target, Unavailable
+from benchmarks.peers.peer import SYMBOL, Schedule, Target, Unavailable, family
 from services.broker import topology
 from tests.brokers import LocalBroker, free_ports, server_folder
 
@@ -50,7 +50,7 @@ class WebMqtt:
     @property
     def pids(self) -> Sequence[int]:
         """See `Peer`."""
-        return [] if self._broker is None or self._broker.pid is None else [self._broker.pid]
+        return [] if self._broker is None or self._broker.pid is None else family(self._broker.pid)
 
     async def publish(self, schedule: Schedule) -> None:
         """See `Peer`."""

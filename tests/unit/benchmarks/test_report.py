@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from benchmarks.aims import verdicts
-from benchmarks.report import as_json, as_markdown
-from benchmarks.row import Row, median_row
+from benchmarks.report import as_json, as_markdown, earlier
+from benchmarks.row import Row, median_row, merged
 from benchmarks.scenarios import FULL, QUICK
 
 ONE = "fan-out, one tick at a time"
@@ -49,6 +50,17 @@ def test_the_page_has_every_row_and_the_machine() -> None:
     assert "- cores: 2" in page
     found = json.loads(as_json(MACHINE, rows, [], []))
     assert (found["machine"], found["rows"][0]["cpu_us"], found["rows"][0]["p50"]) == (MACHINE, 11.987, None)
+
+
+def test_scenarios_run_again_replace_their_rows(tmp_path: Path) -> None:
+    """What was not run again stays, in the order of the scenarios; what no scenario is called any more goes."""
+    path = tmp_path / "x.json"
+    assert earlier(path) == []
+    before = [Row("c", "Tickwire", 1.0), Row("a", "Tickwire", 1.0, runs=(1.0, 2.0)), Row("gone", "Tickwire", 1.0)]
+    path.write_text(as_json(MACHINE, before, [], []))
+    rows = merged(["a", "b", "c"], earlier(path), [Row("c", "Tickwire", 2.0), Row("b", "nchan", 3.0)])
+    assert [(row.scenario, row.per_s) for row in rows] == [("a", 1.0), ("b", 3.0), ("c", 2.0)]
+    assert rows[0] == before[1]
 
 
 def test_scenarios_have_different_names() -> None:
