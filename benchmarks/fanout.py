@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 
 from benchmarks.generator import Load, measured
@@ -10,7 +9,7 @@ from benchmarks.metronome import Metronome
 from benchmarks.peers import program
 from benchmarks.peers.nats import Nats
 from benchmarks.peers.nchan import Nchan
-from benchmarks.peers.peer import SYMBOL, Peer, Schedule, Target, Unavailable, cpu_seconds
+from benchmarks.peers.peer import HELLO, Peer, Schedule, Target, Unavailable, cpu_seconds
 from benchmarks.peers.stock import Stock
 from benchmarks.peers.web_mqtt import WebMqtt
 from benchmarks.row import Row, median_row
@@ -36,8 +35,7 @@ class Tickwires:
         await self._metronome.start()
         self._gateway = await self._stack.gateway(MAX_CONNECTIONS=clients + 10)
         await self._gateway.ready()
-        hello = json.dumps({"op": "subscribe", "id": 1, "symbols": [SYMBOL]})
-        return Target(self._gateway.port, "/v1/stream", hello=[hello])
+        return Target(self._gateway.port, "/v1/stream", hello=[HELLO])
 
     @property
     def pids(self) -> Sequence[int]:

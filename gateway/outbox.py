@@ -25,15 +25,16 @@ class Outbox:
     client and pass is 0.1 to 0.2 µs, where the kernel has emptied the processor's caches in between.
     """
 
-    __slots__ = ("awaited", "blocked", "entries", "fd", "frames", "odd", "owner", "said", "touched", "wake")
+    __slots__ = ("awaited", "blocked", "entries", "fd", "odd", "owner", "said", "touched", "wake")
 
     def __init__(self, owner: Any, touched: list[Any], wake: Callable[[], object]) -> None:
         self.owner = owner
         self.touched = touched
         self.wake = wake
-        self.entries: list[bytes | Frame] = []
+        self.entries: list[bytes | Frame] | tuple[()] = ()
         """In the order in which it must be said: ticks as bytes, one or more consecutive ones of a symbol with a
-        newline between, and frames."""
+        newline between, and frames.  No list while empty: a fresh one comes from memory that the processor has at
+        hand, an old one, after all the others were written to, does not."""
         self.odd = False
         """Whether more than one plain write may be needed: there is a frame among the entries, or *awaited*."""
         self.awaited = False
@@ -44,8 +45,6 @@ class Outbox:
         """The socket, where the kernel may be given frames past the transport; -1: it may not, or it is gone."""
         self.said = 0.0
         """When something was last said, in seconds."""
-        self.frames = 0
-        """Text frames written."""
 
     @property
     def size(self) -> int:
@@ -70,23 +69,23 @@ class Outbox:
 
     def tick(self, lines: bytes) -> None:
         """Add one tick, or consecutive ones of a symbol with a newline between."""
-        if not self.entries:
-            self._touch()
-        self.entries.append(lines)
+        self._add(lines)
 
     def say(self, frame: Frame) -> None:
         """Add a frame."""
-        if not self.entries:
-            self._touch()
         self.odd = True
-        self.entries.append(frame)
+        self._add(frame)
 
     def take(self) -> list[bytes | Frame]:
         """Return everything and be empty."""
-        entries, self.entries = self.entries, []
+        entries, self.entries = self.entries or [], ()
         self.odd = self.awaited = False
         return entries
 
-    def _touch(self) -> None:
-        self.touched.append(self)
-        self.wake()
+    def _add(self, entry: bytes | Frame) -> None:
+        if self.entries:
+            self.entries.append(entry)
+        else:
+            self.entries = [entry]
+            self.touched.append(self)
+            self.wake()

@@ -189,10 +189,11 @@ class Recovery:
                 self._advance(follower, now)
                 continue
             outbox = follower.outbox
-            entries = outbox.entries
-            if not entries:
+            if outbox.entries:
+                outbox.entries.append(lines)
+            else:
+                outbox.entries = [lines]
                 outbox.touched.append(outbox)
-            entries.append(lines)
             follower.cursor = newest
 
     def heard(self, mark: Position, now: float) -> None:

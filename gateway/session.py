@@ -184,7 +184,6 @@ class Session:
         frames = [framing.text(payload) for payload in self._wire.encode(entries, sent_us)]
         ticks = sum(entry.count(b"\n") + 1 for entry in entries if isinstance(entry, bytes))
         self.outbox.said = now
-        self.outbox.frames += len(frames)
         self._host.sent(len(frames), ticks, sum(map(len, frames)))
         self.send(frames)
         if awaited and not self.outbox.blocked:
@@ -194,7 +193,6 @@ class Session:
         """Write one text payload at once, past the outbox."""
         self.outbox.said = now
         frame = framing.text(payload)
-        self.outbox.frames += 1
         self._host.sent(1, 0, len(frame))
         self.write(frame)
 

@@ -19,6 +19,7 @@ from aiohttp import ClientSession, ClientTimeout, TCPConnector
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.brokers import free_ports
+from tickwire.workers import OPS_STEP
 
 START_S: Final = 30.0
 """Longest start of a process; 1 to 2 s are usual, two busy cores may need ten times that."""
@@ -51,7 +52,10 @@ class Tickwire:
         ops_port, port = free_ports(2)
         ports = {"OPS_PORT": ops_port} if kind == "producer" else {"OPS_PORT": ops_port, "PORT": port}
         clean = {name: value for name, value in os.environ.items() if not name.startswith("TICKWIRE_")}
-        settings = {f"TICKWIRE_{name}": str(value) for name, value in {**ports, **environment}.items()}
+        given = {**ports, **environment}
+        if int(str(environment.get("WORKERS", 1))) > 1:
+            given["OPS_PORT"] = ops_port - OPS_STEP  # so that it is the first worker's
+        settings = {f"TICKWIRE_{name}": str(value) for name, value in given.items()}
         command = (sys.executable, "-m", "tickwire", kind)
         process = await asyncio.create_subprocess_exec(*command, env=clean | settings, stdout=PIPE, stderr=STDOUT)
         self = cls(kind, process, http)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -12,6 +13,13 @@ from typing import Final, Protocol
 
 SYMBOL: Final = "AAPL"
 """The one symbol that every client of a fan-out follows."""
+
+HELLO: Final = json.dumps({"op": "subscribe", "id": 1, "symbols": [SYMBOL]})
+"""What every client says after the handshake, also where the server asks for nothing.
+
+A client that has spoken acknowledges what comes later, and more of it in packets of their own, whose price the
+sender's CPU pays on a loopback interface: the C loop takes 9.1 to 9.4 µs per send of 16 ticks for mute clients, 10.4 to
+10.6 for these."""
 
 
 class Unavailable(RuntimeError):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from benchmarks.generator import Missing, compiled
-from benchmarks.peers.peer import Schedule, Target, Unavailable
+from benchmarks.peers.peer import HELLO, Schedule, Target, Unavailable
 
 START_S: Final = 20.0
 
@@ -29,7 +29,7 @@ class Program:
         line = await asyncio.wait_for(self._process.stdout.readline(), START_S)
         if not line:
             raise Unavailable(f"{self.name} did not start")
-        return Target(int(line), "/")
+        return Target(int(line), "/", hello=[HELLO])
 
     @property
     def pids(self) -> Sequence[int]:

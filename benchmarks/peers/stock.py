@@ -13,7 +13,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from aiohttp import web
 
 from benchmarks.metronome import Metronome
-from benchmarks.peers.peer import SYMBOL, Schedule, Target, Unavailable
+from benchmarks.peers.peer import HELLO, SYMBOL, Schedule, Target, Unavailable
 from benchmarks.peers.program import START_S
 from services.broker import topology
 from services.broker.ports import Route
@@ -42,7 +42,7 @@ class Stock:
         line = await asyncio.wait_for(self._process.stdout.readline(), START_S)
         if not line:
             raise Unavailable(f"{self.name}, which did not start")
-        return Target(int(line), "/")
+        return Target(int(line), "/", hello=[HELLO])
 
     @property
     def pids(self) -> Sequence[int]:

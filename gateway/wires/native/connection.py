@@ -296,7 +296,6 @@ class Connection(asyncio.Protocol):
             side=ending.side.value,
             seconds=round(desk.clock.monotonic() - session.opened, 3),
             symbols=ending.symbols,
-            frames=session.outbox.frames,
             slow=session.slow_spells,
         )
 

@@ -41,7 +41,7 @@ def test_entries_keep_their_order() -> None:
     outbox.say(Pong(1))
     outbox.tick(b"c")
     assert outbox.take() == [b"a\nb", Pong(1), b"c"]
-    assert outbox.entries == []
+    assert not outbox.entries
 
 
 def test_a_frame_makes_it_odd_until_it_is_taken() -> None:
