@@ -22,6 +22,11 @@ AT_ONCE: Final = 4
 """Connections accepted in one turn: a handshake takes 0.3 ms, so a tick waits about 1 ms for them."""
 REST_S: Final = 0.002
 """Seconds until the next turn, after one that let so many in: at most 2,000 connections a second and process."""
+LATE_REST: Final = 2.0
+"""Seconds that this rest is longer, for each by which the end of the last one came late: a late timer says that
+the loop, or the machine, has more to do than the others' ticks can wait for."""
+MOST_REST_S: Final = 0.05
+"""Longest rest: at least 80 connections a second come in, whatever the machine does."""
 OUT_OF_FILES_S: Final = 1.0
 """Seconds until the next attempt where this process, or the machine, has no file descriptor left."""
 BACKLOG: Final = 4096
@@ -53,6 +58,11 @@ def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
     return listener
 
 
+def rest_after(late: float) -> float:
+    """Return how many seconds nobody is let in, where the last rest's end came *late* seconds too late."""
+    return min(REST_S + LATE_REST * max(0.0, late), MOST_REST_S)
+
+
 class Doorway:
     """Accepts from *listener* and gives each connection a protocol from *factory*, behind TLS if *context*."""
 
@@ -61,6 +71,8 @@ class Doorway:
         self._listener, self._factory, self._context = listener, factory, context
         self._tasks: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._due = self._loop.time()
+        self._late = 0.0
         self.accepted = 0
         self.exhausted = 0
         """Turns in which a file descriptor was lacking."""
@@ -80,10 +92,12 @@ class Doorway:
 
     def _open(self) -> None:
         self._timer = None
+        self._late = self._loop.time() - self._due
         self._loop.add_reader(self._listener.fileno(), self._turn)
 
     def _rest(self, seconds: float) -> None:
         self._loop.remove_reader(self._listener.fileno())
+        self._due = self._loop.time() + seconds
         self._timer = self._loop.call_later(seconds, self._open)
 
     def _turn(self) -> None:
@@ -102,7 +116,7 @@ class Doorway:
                 return
             self.accepted += 1
             self._admit(connection)
-        self._rest(REST_S)
+        self._rest(rest_after(self._late))
 
     def _admit(self, connection: socket.socket) -> None:
         connection.setblocking(False)

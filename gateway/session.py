@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
 from collections import deque
@@ -24,8 +25,9 @@ from gateway.outbox import ROOM_BYTES, Outbox
 from gateway.wires import framing
 from services.runtime.clock import Clock
 
-PING_S: Final = 25.0
-"""Seconds between two pings: below the 30 s after which home routers forget an idle connection."""
+PING_S: Final = 30.0
+"""Seconds between two pings.  They find out who has gone; that a silent connection stays known to the routers on
+its way (some forget it after 30 s) is the business of the heartbeats, which come more often."""
 UNSENT_BYTES: Final = 16 * 1024
 """TCP_NOTSENT_LOWAT: with it the kernel swallows 94 KB for a client that reads nothing, without it 3.3 MB."""
 
@@ -189,12 +191,21 @@ class Session:
         if awaited and not self.outbox.blocked:
             self._host.emptied(self)
 
-    def say(self, payload: bytes, now: float) -> None:
-        """Write one text payload at once, past the outbox."""
+    def say(self, payload: bytes, now: float, *, and_ping: bool = False) -> None:
+        """Write one text payload at once, past the outbox; *and_ping*: and a ping, by the same write."""
         self.outbox.said = now
         frame = framing.text(payload)
         self._host.sent(1, 0, len(frame))
-        self.write(frame)
+        self._put(frame + framing.PING if and_ping else frame)
+
+    def _put(self, data: bytes) -> None:
+        """Write frames while nothing waits: to the socket, as `gateway.flush` does and says why."""
+        sent = 0
+        if self.outbox.fd >= 0:
+            with contextlib.suppress(OSError):  # full, or gone: the transport says which
+                sent = os.write(self.outbox.fd, data)
+        if sent != len(data):
+            self.write(data[sent:])
 
     def write(self, frame: bytes) -> None:
         """Write a frame, or the rest of one.  A connection that is gone takes it, too: its protocol is told."""
@@ -300,12 +311,20 @@ class Session:
         if now - self.heard >= 2 * PING_S:
             self.abort(GONE, Eviction.SILENT)
             return now + heartbeat_s
-        if now - self.outbox.said >= heartbeat_s:
-            self.say(self._wire.heartbeat(sent_us), now)
-        if now - self._pinged >= PING_S:
-            self._pinged = now
-            self.write(framing.PING)
+        # Of heartbeat and ping the one that is due takes the other along: an idle client costs one write in 15 s.
+        soon = now + heartbeat_s / 2
+        silent, ping = self.outbox.said + heartbeat_s, self._pinged + PING_S
+        if now >= min(silent, ping):
+            self._speak(silent <= soon, ping <= soon, now, sent_us)
         return min(self.outbox.said + heartbeat_s, self._pinged + PING_S)
+
+    def _speak(self, heartbeat: bool, ping: bool, now: float, sent_us: int) -> None:  # noqa: FBT001 - two flags, one caller
+        if ping:
+            self._pinged = now
+        if heartbeat:
+            self.say(self._wire.heartbeat(sent_us), now, and_ping=ping)
+        elif ping:
+            self._put(framing.PING)
 
     def end(self, close: Close) -> None:
         """Have the protocol close this connection."""

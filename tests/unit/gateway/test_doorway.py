@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.doorway import AT_ONCE, Doorway, bind
+from gateway.doorway import AT_ONCE, MOST_REST_S, REST_S, Doorway, bind, rest_after
 from tests.eventually import eventually
 
 
@@ -61,6 +62,33 @@ async def test_everybody_is_let_in_a_few_at_a_time() -> None:
                 most, before = max(most, door.accepted - before), door.accepted
             assert most == AT_ONCE
             assert door.accepted == 5 * AT_ONCE
+
+
+@pytest.mark.parametrize(
+    ("late", "rest"), [(-0.001, REST_S), (0.0, REST_S), (0.004, 0.01), (0.02, 0.042), (1.0, MOST_REST_S)]
+)
+def test_a_late_loop_lets_fewer_in(late: float, rest: float) -> None:
+    """The rest grows with the lateness of the last one's end, up to a limit."""
+    assert rest_after(late) == pytest.approx(rest)
+
+
+async def test_a_busy_loop_is_seen_by_the_doorway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a turn of the loop takes 20 ms, the doorway hears of it."""
+    late: list[float] = []
+
+    def rest_after(seconds: float) -> float:
+        late.append(seconds)
+        return REST_S
+
+    monkeypatch.setattr("gateway.doorway.rest_after", rest_after)
+    async with doorway() as (door, seen):
+        with visitors(door.port, 3 * AT_ONCE):
+            while len(seen) < 3 * AT_ONCE:
+                end = time.monotonic() + 0.02
+                while time.monotonic() < end:
+                    pass
+                await asyncio.sleep(0)
+    assert max(late) > REST_S
 
 
 async def test_nobody_is_let_in_after_the_end() -> None:

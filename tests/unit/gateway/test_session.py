@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
 from typing import Any, cast
 
 from gateway.admission.limits import TokenBucket
@@ -290,18 +292,38 @@ def test_a_dead_transport_is_no_error() -> None:
 
 
 def test_silence_is_broken_and_pings_go_out() -> None:
-    """A heartbeat follows 15 s after the last text, a ping every 25 s; a ping breaks no silence."""
+    """A heartbeat follows 15 s after the last text, a ping every 30 s; one takes the other along if that is near."""
     bench = Bench()
     assert bench.session.turn(14.9, 5, heartbeat_s=15) == 15
     assert bench.wire.writes == []
     assert bench.session.turn(15.0, 5, heartbeat_s=15) == PING_S
-    assert bench.wire.writes == [framing.text(b'{"op":"heartbeat","sent":5}')]
-    assert bench.session.turn(PING_S, 5, heartbeat_s=15) == 30
-    assert bench.wire.writes[1:] == [framing.PING]
+    heartbeat = framing.text(b'{"op":"heartbeat","sent":5}')
+    assert bench.wire.writes == [heartbeat]
+    assert bench.session.turn(PING_S, 5, heartbeat_s=15) == 45
+    assert bench.wire.writes[1:] == [heartbeat + framing.PING]
     bench.session.outbox.tick(LINE)
-    bench.session.flush(29.0, 5)
-    assert bench.session.turn(30.0, 5, heartbeat_s=15) == 44
-    assert len(bench.wire.writes) == 3
+    bench.session.flush(59.0, 5)
+    assert bench.session.turn(60.0, 5, heartbeat_s=15) == 74
+    assert bench.wire.writes[-1] == framing.PING
+    assert len(bench.wire.writes) == 4
+
+
+def test_what_the_kernel_does_not_take_of_a_heartbeat_waits_in_the_transport() -> None:
+    """A heartbeat goes to the socket itself; where that is full, or gone, the transport gets the rest."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        bench = Bench()
+        bench.session.outbox.fd = ours.fileno()
+        bench.session.turn(15.0, 5, heartbeat_s=15)
+        heartbeat = framing.text(b'{"op":"heartbeat","sent":5}')
+        assert theirs.recv(1000) == heartbeat
+        assert bench.wire.writes == []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ours.send(bytes(100_000))
+        bench.session.turn(45.0, 5, heartbeat_s=15)
+        assert bench.wire.writes == [heartbeat + framing.PING]
 
 
 def test_a_silent_client_is_given_up() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Close, Frame, Opcode
 
-from gateway.wires.inbound import Event, Farewell, Inbound, Message, Ping, Pong, Violation
+from gateway.wires.inbound import Event, Farewell, Inbound, Message, Ping, Pong, Violation, lone_pong
 
 MAX: int = 1000
 
@@ -144,3 +144,13 @@ def test_idle_only_between_messages() -> None:
     assert [inbound.idle] == [False]
     inbound.feed(masked(Opcode.CONT, b"b"))
     assert [inbound.idle] == [True]
+
+
+@given(st.binary(max_size=8), st.binary(max_size=2))
+def test_a_lone_pong_is_known_without_a_parser(payload: bytes, more: bytes) -> None:
+    """What counts as a lone pong is, to the parser, a pong and nothing else."""
+    whole = masked(Opcode.PONG, payload) + more
+    assert lone_pong(whole) == (payload == more == b"")
+    if lone_pong(whole):
+        assert Inbound(100).feed(whole) == [Pong()]
+    assert not lone_pong(masked(Opcode.PING, b""))
