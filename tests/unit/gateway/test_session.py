@@ -292,7 +292,7 @@ def test_a_dead_transport_is_no_error() -> None:
 
 
 def test_silence_is_broken_and_pings_go_out() -> None:
-    """A heartbeat follows 15 s after the last text, a ping every 30 s; one takes the other along if that is near."""
+    """A heartbeat follows 15 s after the last text, a ping every 30 s; one takes the other along if it is near."""
     bench = Bench()
     assert bench.session.turn(14.9, 5, heartbeat_s=15) == 15
     assert bench.wire.writes == []
@@ -303,6 +303,7 @@ def test_silence_is_broken_and_pings_go_out() -> None:
     assert bench.wire.writes[1:] == [heartbeat + framing.PING]
     bench.session.outbox.tick(LINE)
     bench.session.flush(59.0, 5)
+    bench.session.heard = 59.0
     assert bench.session.turn(60.0, 5, heartbeat_s=15) == 74
     assert bench.wire.writes[-1] == framing.PING
     assert len(bench.wire.writes) == 4
