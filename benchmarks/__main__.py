@@ -62,7 +62,7 @@ async def measure(scenario: Scenario, broker: Broker, missing: list[str]) -> lis
         case Ingest():
             return await ingest(scenario, broker.url)
         case Publish():
-            return await publish(scenario, broker.url)
+            return await publish(scenario, broker)
 
 
 def run(scenarios: Sequence[Scenario], missing: list[str]) -> list[Row]:

@@ -53,11 +53,13 @@ def _broker(find: Find) -> list[Callable[[], Verdict]]:
         found = _cost(find("ingest", "Tickwire, 15,000/s")) / _cost(find("ingest", "aio-pika, 15,000/s"))
         return Verdict("ingest: CPU per message over stock aio-pika's", "≤ 0.10", f"{found:.3f}", found <= 0.1)
 
-    def publish() -> Verdict:
-        found = find("publish", "Tickwire").per_s / find("publish", "aio-pika").per_s
-        return Verdict("publish: rate over stock aio-pika's", "≥ 8", f"{found:.1f}", found >= 8)
+    def publish(who: str) -> Verdict:
+        ours, stock = find("publish", who), find("publish", "aio-pika")
+        found, costs = ours.per_s / stock.per_s, _cost(stock) / _cost(ours)
+        shown = f"{found:.1f} ({ours.per_s:,.0f} ticks/s), at 1/{costs:.1f} of the CPU per tick"
+        return Verdict(f"publish: rate over stock aio-pika's ({who})", "≥ 8", shown, found >= 8)
 
-    return [ingest, publish]
+    return [ingest, lambda: publish("Tickwire"), lambda: publish("Tickwire, 10 ticks a message")]
 
 
 def _market(find: Find) -> list[Callable[[], Verdict]]:

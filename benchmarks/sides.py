@@ -14,7 +14,7 @@ from typing import Final
 from services.broker.ports import Outgoing, Route
 from services.market.symbol import Symbol
 from services.market.tick import Tick
-from services.market.wire import encode_tick, message_id
+from services.market.wire import encode_body, encode_tick, message_id
 
 SYMBOLS: Final = tuple(Symbol(f"BENCH{n}") for n in range(100))
 EPOCH: Final = 1
@@ -40,12 +40,15 @@ class Cost:
         return self.cpu_s / max(1, self.messages) * 1e6
 
 
-def tick_message(number: int) -> Outgoing:
-    """Return the *number*th message of a schedule over `SYMBOLS`, from 0: one tick of about 150 bytes."""
-    seq, index = divmod(number, len(SYMBOLS))
-    symbol, now = SYMBOLS[index], time.time_ns() // 1_000
-    body = encode_tick(Tick(seq + 1, now, symbol, 23_015, 100, 23_014, 23_016, 3, 1, 1_200_345, 2))
-    return Outgoing(Route.TICK, symbol, message_id(EPOCH, seq + 1, now), body)
+def tick_message(number: int, ticks: int = 1) -> Outgoing:
+    """Return the *number*th message of a schedule over `SYMBOLS`, from 0: *ticks* ticks of about 150 bytes."""
+    turn, index = divmod(number, len(SYMBOLS))
+    symbol, now, first = SYMBOLS[index], time.time_ns() // 1_000, turn * ticks + 1
+    body = encode_body([
+        encode_tick(Tick(seq, now, symbol, 23_015, 100, 23_014, 23_016, 3, 1, 1_200_345, 2))
+        for seq in range(first, first + ticks)
+    ])  # fmt: skip
+    return Outgoing(Route.TICK, symbol, message_id(EPOCH, first, now), body)
 
 
 async def cost_of(seconds: float, messages: Callable[[], int]) -> Cost:
