@@ -3,8 +3,9 @@
     python -m benchmarks [--quick] [--only WORD …] [--peer NAME …] [--out FOLDER]
 
 Starts a RabbitMQ of its own (or takes `TICKWIRE_TEST_AMQP_URL`), every server and the load on the loopback
-interface of this machine, and writes `<date>.md` and `<date>.json` into FOLDER.  Scenarios run again on the same
-day replace their rows there; what is compared with each other belongs to one scenario, and so to one run.
+interface of this machine, and writes `<date>.md` and `<date>.json` into FOLDER; where that is the usual one, the
+two README files follow.  Scenarios run again on the same day replace their rows there; what is compared with each
+other belongs to one scenario, and so to one run.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import uvloop
 from benchmarks.aims import verdicts
 from benchmarks.connections import idle, storm
 from benchmarks.fanout import fan_out
+from benchmarks.headline import update
 from benchmarks.ingest import ingest
 from benchmarks.machine import machine
 from benchmarks.market import market
@@ -108,6 +110,8 @@ def main() -> int:
         path = given.out / f"{name}{suffix}"
         path.write_text(text(where, rows, judged, missing))
         print(f"wrote {path}")
+    if given.out == RESULTS and not given.quick:
+        update(where, rows)
     for verdict in judged:
         print(
             f"{'reached' if verdict.reached else 'MISSED '}  {verdict.what}: {verdict.found} (aim {verdict.aim})"

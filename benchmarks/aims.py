@@ -82,6 +82,7 @@ def _market(find: Find) -> list[Callable[[], Verdict]]:
     return [
         lambda: served("market, 5,000 ticks/s", "Tickwire", 15, 250_000),
         lambda: served("market, 20,000 ticks/s", "Tickwire", 100, 1_000_000),
+        lambda: served("market, 20,000 ticks/s", "Tickwire, grouped", 100, 1_000_000),
         lambda: served("market, 20,000 ticks/s", "Tickwire, no log stream", 100, 1_000_000),
         growth,
     ]

@@ -32,8 +32,7 @@ def as_markdown(
     """Return the page: the aims, the table, what each row is, and the machine."""
     parts = [f"# Measured on {machine['date']}", ""]
     if verdicts:
-        lines = [(v.what, v.aim, v.found, "yes" if v.reached else "**no**") for v in verdicts]
-        parts += ["## Aims", "", _table(lines, ("what", "aim", "found", "reached")), ""]
+        parts += ["## Aims", "", aims_table(verdicts), ""]
     parts += ["## All rows", "", table(rows), ""]
     parts += [f"- {row.scenario}, {row.who}: {_note(row)}" for row in rows if row.note or row.runs]
     parts += ["", *(f"- Not measured: {word}" for word in missing), "", "## Machine", ""]
@@ -63,7 +62,13 @@ def earlier(path: Path) -> list[Row]:
 
 def table(rows: Sequence[Row]) -> str:
     """Return the rows as a Markdown table."""
-    return _table([_cells(row) for row in rows], COLUMNS)
+    return markdown_table([_cells(row) for row in rows], COLUMNS)
+
+
+def aims_table(verdicts: Sequence[Verdict]) -> str:
+    """Return the verdicts as a Markdown table."""
+    lines = [(v.what, v.aim, v.found, "yes" if v.reached else "**no**") for v in verdicts]
+    return markdown_table(lines, ("what", "aim", "found", "reached"))
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -90,5 +95,6 @@ def _number(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:,.{digits}f}"
 
 
-def _table(lines: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
+def markdown_table(lines: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
+    """Return *lines* under *headers* as a Markdown table."""
     return tabulate(lines, headers=headers, tablefmt="github", disable_numparse=True)

@@ -107,6 +107,14 @@ class Publish:
 Scenario = FanOut | Market | Idle | Storm | Ingest | Publish
 
 _SLOW: Final = {"": Variant(), "20 % of the clients read 1 KB/s": Variant(slow_share=0.2)}
+_GROUPED: Final = {"PACING_MS": 20}
+_WAYS: Final = {
+    "": Variant(),
+    "no log stream": Variant(log=False),
+    "grouped": Variant(producer=_GROUPED),
+    "grouped, no log stream": Variant(producer=_GROUPED, log=False),
+}
+"""How RabbitMQ, which is the limit at such rates, has less to do."""
 _TLS: Final = {"": Variant(), "TLS": Variant(tls=True)}
 
 FULL: Final[Sequence[Scenario]] = (
@@ -116,10 +124,8 @@ FULL: Final[Sequence[Scenario]] = (
     Publish("publish"),
     Market("market, 1,000 ticks/s", rate=1_000),
     Market("market, 5,000 ticks/s", rate=5_000, seconds=30),
-    Market(
-        "market, 20,000 ticks/s", rate=20_000, seconds=60,
-        variants={"": Variant(), "no log stream": Variant(log=False)},
-    ),
+    Market("market, 20,000 ticks/s", rate=20_000, seconds=60, variants=_WAYS),
+    Market("market, 40,000 ticks/s", rate=40_000, seconds=20, variants=_WAYS),
     Market("slow readers", rate=5_000, runs=3, variants=_SLOW),
     Market("TLS in the gateway", rate=5_000, runs=3, variants=_TLS),
     Idle("10,000 idle connections"),
