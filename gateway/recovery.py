@@ -180,12 +180,13 @@ class Recovery:
         """
         newest = self.tape.newest
         for follower in self.followers:
+            if follower.conflates:
+                # Rule 8: its turn, or the end of its backlog, is on the way, and finds what is newest then.
+                if follower.cursor is None or not (follower.turn_due or follower.slow):
+                    self._advance(follower, now)
+                continue
             # Nearly always the cursor is this very object: then comparing two tuples (0.05 µs) is saved.
-            if (
-                before is None
-                or (follower.cursor is not before and follower.cursor != before)
-                or follower.conflates
-            ):
+            if before is None or (follower.cursor is not before and follower.cursor != before):
                 self._advance(follower, now)
                 continue
             outbox = follower.outbox
