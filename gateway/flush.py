@@ -47,17 +47,22 @@ class Flushable(Protocol):
 
 
 class Group:
-    """Clients with the same content, and their sockets in the same order.
+    """Clients with the same content.
 
-    The sockets stand apart, so that the loop that writes need not touch the clients: between two of its turns the
-    kernel empties the processor's caches.
+    Those whose sockets are written to come with these, apart and in the same order, so that the loop that writes
+    need not touch the clients: between two of its turns the kernel empties the processor's caches.
     """
 
-    __slots__ = ("clients", "sockets")
+    __slots__ = ("clients", "others", "sockets")
 
     def __init__(self) -> None:
         self.clients: list[Outbox] = []
         self.sockets: list[int] = []
+        self.others: list[Outbox] = []
+        """Clients whose bytes go through the transport: TLS."""
+
+    def __len__(self) -> int:
+        return len(self.clients) + len(self.others)
 
 
 class Flush:
@@ -135,7 +140,7 @@ class Flush:
         for content, group in self._groups(began, sent_us).items():
             lines = b"\n".join(content) if isinstance(content, tuple) else content
             self._share([framing.text(payload) for payload in self._encode((lines,), sent_us)], group)
-            self._counters.ticks += len(group.clients) * (lines.count(b"\n") + 1)
+            self._counters.ticks += len(group) * (lines.count(b"\n") + 1)
         now = self._clock.monotonic()
         self.window.work(now - began)
         self.window.flushed(now)
@@ -164,8 +169,12 @@ class Flush:
             group = groups.get(content)
             if group is None:
                 group = groups[content] = Group()
-            group.clients.append(outbox)
-            group.sockets.append(outbox.fd)
+            fd = outbox.fd
+            if fd < 0:
+                group.others.append(outbox)
+            else:
+                group.clients.append(outbox)
+                group.sockets.append(fd)
         return groups
 
     def _share(self, frames: Sequence[bytes], group: Group) -> None:
@@ -173,9 +182,9 @@ class Flush:
         if len(frames) == 1:
             _write_all(frames[0], group)
         else:
-            for outbox in group.clients:
+            for outbox in (*group.clients, *group.others):
                 outbox.owner.send(frames)
-        count = len(group.clients)
+        count = len(group)
         self._counters.sent(len(frames) * count, 0, sum(map(len, frames)) * count)
         self._counters.contents += len(frames)
 
@@ -197,15 +206,19 @@ def _write_all(frame: bytes, group: Group) -> None:
     """
     size, put = len(frame), os.write
     short: dict[int, int] = {}
-    for at, fd in enumerate(group.sockets):
+    for fd in group.sockets:
         try:
-            sent = put(fd, frame) if fd >= 0 else 0
+            sent = put(fd, frame)
         except OSError:  # full, or gone: the transport says which
             sent = 0
         if sent != size:
-            short[at] = sent
-    for at, sent in short.items():
-        group.clients[at].owner.write(frame[sent:])
+            short[fd] = sent
+    if short:
+        clients = dict(zip(group.sockets, group.clients, strict=True))
+        for fd, sent in short.items():
+            clients[fd].owner.write(frame[sent:])
+    for outbox in group.others:
+        outbox.owner.write(frame)
 
 
 def _times(message: TickMessage) -> Sequence[int]:

@@ -28,7 +28,7 @@ class ProducerSettings(ProcessSettings):
         default=None,
         ge=0.1,
         le=1000,
-        description="Milliseconds of ticks sent together; none: 1 below 5,000 ticks/s, 5 to 20,000, 10 above.",
+        description="Milliseconds of ticks sent together; none: 1 below 5,000 ticks/s, 5 below 20,000, else 20.",
     )
     shard: str = Field(
         default="main",
