@@ -29,7 +29,7 @@ check: $(VENV)/.complete ## format, lint, types, import rules, then make test
 e2e: $(VENV)/.complete ## the Compose stack, with a real container engine
 	$(BIN)/pytest tests/e2e
 
-bench: $(VENV)/.complete ## every benchmark, about 25 minutes; writes benchmarks/results
+bench: $(VENV)/.complete ## every benchmark, about 30 minutes; writes benchmarks/results
 	$(BIN)/python -m benchmarks
 
 bench-quick: $(VENV)/.complete ## each benchmark once and briefly, under 2 minutes; writes build/benchmarks

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from itertools import count
 from typing import Final
 
 from benchmarks.peers.peer import SYMBOL, Schedule
-from producer.publisher import DIRECTORY_EVERY
 from services.broker.ports import LostReason, Outgoing, Route, SinkListener
 from services.broker.rabbitmq import RabbitSink
 from services.market.control import Control, Heartbeat, encode_control
@@ -58,14 +56,13 @@ class Metronome(SinkListener):
 
     async def _beat(self) -> None:
         symbol = Symbol(SYMBOL)
-        for beat in count():
+        while True:
             listed = Instrument(symbol, "Apple", "XNAS", "USD", 2, 1, 23015, SessionState.OPEN, 0)
             now = self._clock.wall_us()
             messages: list[Control] = [
-                Heartbeat(SHARD, self._epoch, now, self._epoch, {symbol: self._seq}, full=True)
+                *split(SHARD, self._epoch, [listed]),
+                Heartbeat(SHARD, self._epoch, now, self._epoch, {symbol: self._seq}, full=True),
             ]
-            if beat % DIRECTORY_EVERY == 0:
-                messages[:0] = split(SHARD, self._epoch, [listed])
             self._sink.publish([Outgoing(Route.CONTROL, "", None, encode_control(m)) for m in messages])
             await asyncio.sleep(1.0)
 
