@@ -18,6 +18,10 @@ class Farewell(asyncio.Protocol):
 
     Ignores everything but the client's own close frame; after that, or `FAREWELL_S`, *finish* shall free the
     socket. *ended* is called once it is gone.
+
+    *failed*: the client broke the protocol, and no close frame can be expected of it (RFC 6455 section 7.1.7).
+    Then our side of TCP ends at once, and what the client still sends is only taken off the socket: with bytes in
+    it a closed socket is reset, and a reset overtakes the close frame.
     """
 
     __slots__ = ("_ended", "_finish", "_inbound", "_timer")
@@ -29,16 +33,21 @@ class Farewell(asyncio.Protocol):
         *,
         finish: Callable[[], None],
         ended: Callable[[], None],
+        failed: bool = False,
     ) -> None:
-        self._inbound, self._finish, self._ended = inbound, finish, ended
+        self._inbound = None if failed else inbound
+        self._finish, self._ended = finish, ended
         self._timer = asyncio.get_running_loop().call_later(FAREWELL_S, finish)
         transport.set_protocol(self)
         if not transport.is_closing() and not transport.is_reading():
             transport.resume_reading()
+        if failed and transport.can_write_eof():  # TLS cannot
+            transport.write_eof()
 
     def data_received(self, data: bytes) -> None:
         """Look for the answer."""
-        if any(isinstance(event, Answer | Violation) for event in self._inbound.feed(data)):
+        events = () if self._inbound is None else self._inbound.feed(data)
+        if any(isinstance(event, Answer | Violation) for event in events):
             self._finish()
 
     def eof_received(self) -> None:

@@ -209,7 +209,7 @@ class Connection(asyncio.Protocol):
                 self._close(NO_CODE if code is None else by_code(code), Side.CLIENT, answer=code)
                 return False
             case inbound.Violation(code):
-                self._close(by_code(code), Side.SERVER)
+                self._close(by_code(code), Side.SERVER, failed=True)
                 return False
         if not session.bucket.take(now):
             self._close(TOO_MANY_COMMANDS, Side.SERVER)
@@ -256,10 +256,11 @@ class Connection(asyncio.Protocol):
     def _interrupted(self) -> None:
         self._close(self._session.closing or INTERNAL, Side.SERVER)
 
-    def _close(self, close: Close, side: Side, *, answer: int | None = None) -> None:
+    def _close(self, close: Close, side: Side, *, answer: int | None = None, failed: bool = False) -> None:
         """End the connection with a close frame.
 
-        *answer*: the client's own code, which is said back to it (RFC 6455 section 5.5.1).
+        *answer*: the client's own code, which is said back to it (RFC 6455 section 5.5.1).  *failed*: see
+        `Farewell`.
         """
         if self._ending is not None or self._transport.is_closing():
             return
@@ -274,7 +275,7 @@ class Connection(asyncio.Protocol):
         session.outbox.fd = -1
         session.write(framing.close(close.code if sendable(close) else None, close.reason))
         reader = self._inbound or Inbound(COMMAND_BYTES)
-        Farewell(self._transport, reader, finish=session.finish, ended=self._ended)
+        Farewell(self._transport, reader, finish=session.finish, ended=self._ended, failed=failed)
 
     def _leave(self, close: Close, side: Side) -> None:
         """Let the feed forget the client."""
