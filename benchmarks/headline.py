@@ -100,8 +100,8 @@ def _markets(rows: Sequence[Row]) -> str:
 
 def _connections(rows: Sequence[Row]) -> str:
     idle = [row for row in rows if "idle" in row.scenario and row.memory_kb]
-    return "  ".join(
-        f"{row.scenario} of {row.note.split(';')[0].removesuffix(' each')} each: {row.memory_kb:.1f} KB of memory "
-        f"per connection, {row.detail['idle_cores']:.1%} of a core."
+    return "\n".join(
+        f"- {row.scenario} ({row.note.split(';')[0]}): {row.memory_kb:.1f} KB of memory per connection, "
+        f"{row.detail['idle_cores']:.1%} of a core."
         for row in idle
     )

@@ -42,7 +42,7 @@ def test_markets_and_connections_are_shown() -> None:
     ]  # fmt: skip
     shown = " ".join(headline(MACHINE, rows).split())
     assert "| 20,000 ticks/s, grouped | 1,000,000 | 30 | 60 | 0.50 |" in shown
-    assert "10,000 idle connections of 10 symbols each: 5.2 KB of memory per connection, 1.7% of a core." in shown
+    assert "- 10,000 idle connections (10 symbols each): 5.2 KB of memory per connection, 1.7% of a core." in shown
 
 
 def test_a_page_without_its_place_is_an_error() -> None:
