@@ -15,7 +15,8 @@ SYMBOL: Final = "AAPL"
 """The one symbol that every client of a fan-out follows."""
 
 HELLO: Final = json.dumps({"op": "subscribe", "id": 1, "symbols": [SYMBOL]})
-"""What every client says after the handshake, also where the server asks for nothing.
+"""What a client says after the handshake, also where the server asks for nothing.  (Not to nchan, which serves
+nobody who speaks to a subscriber's address; NATS and MQTT have words of their own.)
 
 A client that has spoken acknowledges more of what comes later in packets of their own, whose price the sender's
 CPU pays on a loopback interface: the C loop takes 9.1 to 9.4 µs per send of 16 ticks to mute clients, 10.4 to 10.6
