@@ -199,9 +199,9 @@ class Session:
         self._put(frame + framing.PING if and_ping else frame)
 
     def _put(self, data: bytes) -> None:
-        """Write frames while nothing waits: to the socket, as `gateway.flush` does and says why."""
+        """Write frames; where nothing waits in the transport, past it, as `gateway.flush` does and says why."""
         sent = 0
-        if self.outbox.fd >= 0:
+        if self.outbox.fd >= 0 and not self.outbox.blocked:
             with contextlib.suppress(OSError):  # full, or gone: the transport says which
                 sent = os.write(self.outbox.fd, data)
         if sent != len(data):

@@ -8,6 +8,8 @@ import json
 import socket
 from typing import Any, cast
 
+import pytest
+
 from gateway.admission.limits import TokenBucket
 from gateway.backlog import SLOW_S
 from gateway.closing import GONE, RESTART, TOO_SLOW
@@ -325,6 +327,20 @@ def test_what_the_kernel_does_not_take_of_a_heartbeat_waits_in_the_transport() -
                 ours.send(bytes(100_000))
         bench.session.turn(45.0, 5, heartbeat_s=15)
         assert bench.wire.writes == [heartbeat + framing.PING]
+
+
+def test_nothing_overtakes_what_waits_in_the_transport() -> None:
+    """While the socket is full, what is said goes behind what waits in the transport, not past it."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.setblocking(False)
+        bench = Bench()
+        bench.session.outbox.fd = ours.fileno()
+        bench.session.pause()
+        bench.session.say(b"{}", 1.0)
+        assert bench.wire.writes == [framing.text(b"{}")]
+        with pytest.raises(BlockingIOError):
+            theirs.recv(1)
 
 
 def test_a_silent_client_is_given_up() -> None:
