@@ -4,8 +4,8 @@
 
 Starts a RabbitMQ of its own (or takes `TICKWIRE_TEST_AMQP_URL`), every server and the load on the loopback
 interface of this machine, and writes `<date>.md` and `<date>.json` into FOLDER; where that is the usual one, the
-two README files follow.  Scenarios run again on the same day replace their rows there; what is compared with each
-other belongs to one scenario, and so to one run.
+two README files follow.  Scenarios run again on the same day replace their rows there.  What is compared with each
+other belongs to one scenario, and so to one run; only the growth of costs over the rates is over several.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ _MESSAGE_ID: Final = re.compile(r"([1-9][0-9]{0,15})-([1-9][0-9]{0,15})-([1-9][0
 
 
 _new: Final = tuple.__new__
-"""Makes a named tuple in half the time that its own constructor takes (0.24 us instead of 0.49)."""
+"""Makes a named tuple in half the time that its own constructor takes (0.12 us instead of 0.26)."""
 
 
 class TickMessage(NamedTuple):

@@ -462,6 +462,18 @@ async def test_protocol_pings_count_as_commands() -> None:
         assert (message.type, message.data) == (WSMsgType.CLOSE, 4429)
 
 
+async def test_protocol_pongs_count_as_commands() -> None:
+    """Pongs that nobody asked for are a flood like any other; within the burst they change nothing."""
+    async with gateway(command_rate=0.1, command_burst=3) as server, connected(server) as client:
+        await client.pong(b"")
+        await client.send_json({"op": "ping", "id": 1})
+        assert (await client.receive_json(timeout=5))["op"] == "pong"
+        for _ in range(2):
+            await client.pong(b"")
+        message = await client.receive(timeout=5)
+        assert (message.type, message.data) == (WSMsgType.CLOSE, 4429)
+
+
 async def test_who_does_not_read_is_not_read_from() -> None:
     """Commands of a client whose socket is full wait, lest their answers pile up; they are obeyed later."""
     async with gateway() as server, raw_client(server) as client:

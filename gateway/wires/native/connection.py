@@ -168,19 +168,21 @@ class Connection(asyncio.Protocol):
         """Obey what *data* completes."""
         session = self._session
         session.heard = now = self._desk.clock.monotonic()
-        if self._inbound is None and inbound.lone_pong(data):
-            self._take(inbound.Pong(), now)
-            return
-        parser = self._inbound or Inbound(COMMAND_BYTES)
         try:
-            for event in parser.feed(data):
-                if not self._take(event, now):
-                    return
+            if self._inbound is None and inbound.lone_pong(data):
+                self._take(inbound.Pong(), now)
+            else:
+                self._read(data, now)
         except Exception:  # noqa: BLE001 - a defect of ours ends one client, not the others
             _log.exception("session.failed", session=session.id)
             self._close(INTERNAL, Side.SERVER)
-        else:
-            self._inbound = None if parser.idle else parser
+
+    def _read(self, data: bytes, now: float) -> None:
+        parser = self._inbound or Inbound(COMMAND_BYTES)
+        for event in parser.feed(data):
+            if not self._take(event, now):
+                return
+        self._inbound = None if parser.idle else parser
 
     def pause_writing(self) -> None:
         """The socket is full."""
