@@ -22,7 +22,8 @@ from gateway.wires.native.connection import ClientFeed
 from gateway.wires.native.encode import HEARTBEAT_S, encode
 from gateway.wires.native.stream import Stream
 from gateway.wires.pages import Page, add_pages, read_pages
-from services.broker.ports import History, TickSource
+from services.broker.history import History
+from services.broker.ports import TickSource
 from services.errors import CannotListen
 from services.runtime.clock import Clock
 from services.runtime.files import allow_files

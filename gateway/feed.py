@@ -22,7 +22,8 @@ from gateway.intents import Ask, Close, Intent, Open, Probe, Rebind
 from gateway.line import IDLE_GRACE, Stage
 from gateway.outbox import Outbox
 from gateway.tally import Tally
-from services.broker.ports import History, LostReason, TickSource
+from services.broker.history import History
+from services.broker.ports import LostReason, TickSource
 from services.errors import BrokerUnavailable, HistoryUnavailable, MalformedMessage
 from services.market.control import Control, Heartbeat
 from services.market.directory import Directory

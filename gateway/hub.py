@@ -31,7 +31,7 @@ from gateway.line import IDLE_GRACE, Line
 from gateway.lines import Lines
 from gateway.outbox import Outbox
 from gateway.request import GATHER, Request
-from services.broker.ports import Answer, Question
+from services.broker.history import Answer, Question
 from services.market.control import Heartbeat
 from services.market.directory import Directory, DirectoryPart, Instrument
 from services.market.position import Position

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.broker.ports import Question
+from services.broker.history import Question
 from services.market.symbol import Symbol
 
 

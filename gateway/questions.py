@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from services.broker.ports import Question
+from services.broker.history import Question
 from services.market.position import Position
 from services.market.symbol import Symbol
 

@@ -19,7 +19,7 @@ from gateway.questions import RETRY_BASE, Questions
 from gateway.tally import Tally
 from gateway.tape import Tape
 from gateway.turns import Turns
-from services.broker.ports import Answer, Question
+from services.broker.history import Answer, Question
 from services.market.position import Position
 from services.market.symbol import Symbol
 

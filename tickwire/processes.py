@@ -12,8 +12,8 @@ import gateway.app
 import producer.app
 from gateway.settings import GatewaySettings
 from producer.settings import ProducerSettings
+from services.broker.history import AbsentHistory
 from services.broker.metrics import BrokerMetrics
-from services.broker.ports import AbsentHistory
 from services.broker.rabbitmq import RabbitSink, RabbitSource
 from services.errors import BadSettings
 from services.runtime.clock import SystemClock

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from services.broker.ports import LostReason
 
-ROLES: Final = ("consume", "publish")
+ROLES: Final = ("consume", "publish", "rpc", "log", "answer", "lease")
 """What a connection is for: the closed set of the label `role`."""
 
 

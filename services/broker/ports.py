@@ -10,13 +10,11 @@ neither await nor raise.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from services.errors import MalformedMessage
 from services.market.control import Control
-from services.market.position import Position
 from services.market.symbol import Symbol
 from services.market.wire import TickMessage
 
@@ -197,58 +195,3 @@ class TickSink(Protocol):
         Waits for a connection and for the log; a restarting broker means wait.  Works while `run` runs.
         """
         ...
-
-
-# -------------------------------------------------------------------------------------------------- history
-
-PAGE_BYTES: Final = 64 * 1024
-"""Most bytes of ticks in one answer; a longer one is cut and its *top* is its last tick."""
-
-
-class Question(NamedTuple):
-    """What follows *after* in the log?  None: only the last tick."""
-
-    symbol: Symbol
-    after: Position | None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What history knows of one symbol after a position.
-
-    *ticks*: each position above the question's that history holds, ascending, with the tick's bytes; for `after`
-    None at most the last one.  *top*: the largest position up to which this answer is complete (None: nothing
-    read of this symbol).  *forgot*: the largest position that history had and dropped (None: none).
-    """
-
-    question: Question
-    ticks: tuple[tuple[Position, bytes], ...]
-    top: Position | None
-    forgot: Position | None
-
-
-class History(Protocol):
-    """The log's memory, behind questions.  An answer may come from any earlier state of the log."""
-
-    @property
-    def present(self) -> bool:
-        """Whether anybody answers; False lets gateways say `unavailable` without waiting."""
-        ...
-
-    async def ask(self, question: Question) -> Answer:
-        """Return an answer.
-
-        Raises:
-            HistoryUnavailable: nobody answered within 500 ms.
-        """
-        ...
-
-
-class AbsentHistory:
-    """No history at all."""
-
-    present = False
-
-    async def ask(self, question: Question) -> Answer:
-        """Never called, since `present` is False."""
-        raise NotImplementedError(question)

@@ -22,8 +22,9 @@ from gateway.outbox import Outbox
 from gateway.wires.native.encode import encode
 from producer import app as producer
 from producer.settings import ProducerSettings
+from services.broker.history import History
 from services.broker.memory import Faults, MemoryBroker
-from services.broker.ports import History, Outgoing, Route, SinkListener, TickSink
+from services.broker.ports import Outgoing, Route, SinkListener, TickSink
 from services.errors import BrokerUnavailable
 from services.market.control import Heartbeat
 from services.market.position import Position

@@ -25,7 +25,7 @@ from gateway.recovery import (
     Recovery,
 )
 from gateway.tally import Tally
-from services.broker.ports import Answer, Question
+from services.broker.history import Answer, Question
 from services.market.position import Position
 from services.market.symbol import Symbol
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from services.broker.ports import Answer, Question
+from services.broker.history import Answer, CandleAnswer, CandleQuestion, Question
 from services.errors import HistoryUnavailable
 
 if TYPE_CHECKING:
@@ -24,6 +24,14 @@ class MemoryHistory:
         self.present = True
         self.silent = False
         """True: present, but no question is answered."""
+
+    async def run(self) -> None:
+        """See `History.run`: the broker is always there."""
+        await asyncio.get_running_loop().create_future()
+
+    async def candles(self, question: CandleQuestion) -> CandleAnswer:
+        """See `History.candles`: this one keeps none."""
+        return CandleAnswer(question, ())
 
     async def ask(self, question: Question) -> Answer:
         """See `History.ask`."""

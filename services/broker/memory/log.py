@@ -7,7 +7,7 @@ from collections.abc import Collection
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-from services.broker.ports import PAGE_BYTES, Answer, Question
+from services.broker.history import PAGE_BYTES, Answer, Question
 from services.market.position import Position
 from services.market.wire import TickMessage
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.questions import RETRY_BASE, Questions
-from services.broker.ports import Question
+from services.broker.history import Question
 from services.market.position import Position
 from services.market.symbol import Symbol
 

@@ -9,7 +9,7 @@ from gateway.frames import Epoch, Following, Frame, Gap, GapReason, Missing, NoS
 from gateway.outbox import ROOM_BYTES, Outbox
 from gateway.recovery import HISTORY_PATIENCE, MARK_GRACE, MISSING_LIMIT, REPLAY_PATIENCE, Recovery
 from gateway.tally import Tally
-from services.broker.ports import Answer, Question
+from services.broker.history import Answer, Question
 from services.market.position import Position
 from services.market.symbol import Symbol
 

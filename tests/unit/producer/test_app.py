@@ -15,8 +15,9 @@ from producer.app import choose_epoch, run
 from producer.settings import ProducerSettings
 from producer.sources.universe import load as producer_symbols
 from producer.sources.walk import replay
+from services.broker.history import Question
 from services.broker.memory import Faults, MemoryBroker
-from services.broker.ports import Question, Route
+from services.broker.ports import Route
 from services.errors import BadSymbolFile
 from services.market.position import Position
 from services.market.symbol import Symbol

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from services.broker.history import Answer, Question
 from services.broker.memory import Faults, MemoryBroker
 from services.broker.memory.sink import MemorySink
 from services.broker.memory.source import MemorySource
-from services.broker.ports import Answer, Question
 from services.market.position import Position
 from services.market.symbol import Symbol
 from tests.eventually import turns

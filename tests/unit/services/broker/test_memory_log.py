@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.broker.history import PAGE_BYTES, Question
 from services.broker.memory.log import KEEP_SECONDS, KEEP_TICKS, Log, SymbolLog
-from services.broker.ports import PAGE_BYTES, Question
 from services.market.position import Position
 from services.market.symbol import Symbol
 from services.market.wire import TickMessage
