@@ -53,7 +53,7 @@ async def run(
 ) -> None:
     """Serve clients until *stop*, then send them away; *started* is told the ports for clients and operations.
 
-    Takes at most `drain_s` + 5 s to end after *stop*.
+    Takes at most `unready_s` + `drain_s` + 5 s to end after *stop*.
 
     Raises:
         CannotListen: a port is taken or not ours.
@@ -122,7 +122,7 @@ def application(
 
 def readiness(feed: ClientFeed, sessions: Sessions) -> Probe:
     """Return whether clients should be sent here.  A feed that went stale stays ready: others may be no better."""
-    if sessions.draining:
+    if sessions.leaving:
         return Probe(ok=False, reason="draining")
     if not feed.ready:
         return Probe(ok=False, reason="no broker connection and heartbeat since the start")
@@ -150,6 +150,9 @@ async def _serve(
     async with asyncio.TaskGroup() as tasks:
         feeding = tasks.create_task(feed.run(), name="feed")
         await stop.wait()
+        sessions.leaving = True
+        _log.info("gateway.leaving", unready_s=settings.unready_s)
+        await asyncio.sleep(settings.unready_s)
         _log.info("gateway.draining", connections=len(sessions))
         sessions.draining = True
         door.close()
@@ -184,6 +187,10 @@ def _readings(
     )
     yield Reading("clients_blocked", "Clients whose sockets are full.", "gauge", None, [("", sessions.blocked)])
     yield Reading(
-        "draining", "1 while the gateway sends its clients away.", "gauge", None, [("", sessions.draining)]
+        "draining",
+        "1 from the order to end on: not ready, then clients are sent away.",
+        "gauge",
+        None,
+        [("", sessions.leaving)],
     )
     yield from feed_readings(feed.stats(), feed.status)

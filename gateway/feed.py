@@ -32,7 +32,7 @@ from services.market.wire import TickMessage
 from services.runtime.clock import Clock
 
 IN_FLIGHT: Final = 64
-"""Most transitions of lines that the broker is asked for at once, and most questions to history."""
+"""Most transitions of lines that the broker is asked for at once."""
 
 LEAST_REST: Final = 0.001
 """Seconds of rest for which it is worth to stop reading: loops count timers in milliseconds."""
@@ -170,9 +170,11 @@ class Feed:
     # ------------------------------------------------------------------------------------------------- running
 
     async def run(self) -> None:
-        """Feed the hub until cancelled; then end the connection and every task."""
+        """Feed the hub until cancelled; then end the connections and every task."""
         try:
-            await self._source.run(self)
+            async with asyncio.TaskGroup() as connections:
+                connections.create_task(self._history.run(), name="history")
+                connections.create_task(self._source.run(self), name="source")
         finally:
             if self._timer is not None:
                 self._timer.cancel()
@@ -183,6 +185,8 @@ class Feed:
 
     def _settle(self) -> None:
         """Carry out what the hub intends, and set the timer to its next deadline."""
+        if self._history.present is not self._hub.lines.history:
+            self._note_history()
         for intent in self._hub.intents():
             task = asyncio.get_running_loop().create_task(self._carry_out(intent), name=f"feed:{intent}")
             self._tasks.add(task)
@@ -206,21 +210,31 @@ class Feed:
         if not task.cancelled() and task.exception() is not None:
             _log.error("feed.intent_failed", task=task.get_name(), exc_info=task.exception())
 
+    def _note_history(self) -> None:
+        present = self._history.present
+        self._hub.lines.tell_history(present, self._clock.monotonic())
+        _log.warning("feed.history_returned" if present else "feed.history_absent")
+
     async def _carry_out(self, intent: Intent) -> None:
-        async with self._slots:
-            match intent:
-                case Open():
-                    await self._open(intent)
-                case Close():
-                    await self._close(intent)
-                case Rebind(symbol):
-                    await self._rebind(symbol)
-                case Ask():
-                    await self._ask(intent)
-                case Probe(shard):
-                    alive = await self._source.probe()
-                    _log.warning("feed.stale", shard=shard, broker="answers" if alive else "silent")
+        if isinstance(intent, Ask):
+            # No slot: a history that is silent for 500 ms must not hold up what is asked of the broker.
+            await self._ask(intent)
+        else:
+            async with self._slots:
+                await self._transit(intent)
         self._settle()
+
+    async def _transit(self, intent: Open | Close | Rebind | Probe) -> None:
+        match intent:
+            case Open():
+                await self._open(intent)
+            case Close():
+                await self._close(intent)
+            case Rebind(symbol):
+                await self._rebind(symbol)
+            case Probe(shard):
+                alive = await self._source.probe()
+                _log.warning("feed.stale", shard=shard, broker="answers" if alive else "silent")
 
     async def _open(self, intent: Open) -> None:
         try:
@@ -246,9 +260,9 @@ class Feed:
         try:
             answer = await self._history.ask(intent.question)
         except HistoryUnavailable:
-            self._hub.unanswered(intent.question, self._clock.monotonic())
+            self._hub.lines.unanswered(intent.question, self._clock.monotonic())
         else:
-            self._hub.answer(answer, self._clock.monotonic())
+            self._hub.lines.answer(answer, self._clock.monotonic())
 
     # --------------------------------------------------------------------------------- what the source tells us
 

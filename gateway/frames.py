@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.market.directory import SessionState
+from services.market.day import Day
+from services.market.directory import Instrument, SessionState
 from services.market.position import Position
 from services.market.symbol import Symbol
 
@@ -109,6 +110,17 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class Today:
+    """The day's figures of a symbol, which follow its snapshot; moves no cursor.
+
+    *day* counts the ticks up to its `at`; None: history did not give it in time.
+    """
+
+    instrument: Instrument
+    day: Day | None
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """Ticks *first* to *last* of *epoch* are not coming; *last* None: the next tick comes as a snapshot."""
 
@@ -176,6 +188,7 @@ Frame = (
     | Subscriptions
     | Snapshot
     | Missing
+    | Today
     | Gap
     | Epoch
     | Session

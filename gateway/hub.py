@@ -24,6 +24,7 @@ from gateway.frames import (
     Subscribed,
     Subscription,
     Subscriptions,
+    Today,
     Unsubscribed,
 )
 from gateway.intents import Intent, Probe
@@ -31,8 +32,8 @@ from gateway.line import IDLE_GRACE, Line
 from gateway.lines import Lines
 from gateway.outbox import Outbox
 from gateway.request import GATHER, Request
-from services.broker.history import Answer, Question
 from services.market.control import Heartbeat
+from services.market.day import Day
 from services.market.directory import Directory, DirectoryPart, Instrument
 from services.market.position import Position
 from services.market.symbol import Symbol
@@ -52,7 +53,14 @@ class Hub:
         self.clients: dict[Client, None] = {}
         self._intents: list[Intent] = []
         self._agenda = Agenda()
-        self.lines = Lines(self._agenda, self._intents, self._answer_all, history=history, idle_grace=idle_grace)
+        self.lines = Lines(
+            self._agenda,
+            self._intents,
+            self._answer_all,
+            self._say_figures,
+            history=history,
+            idle_grace=idle_grace,
+        )
         self._heard: dict[str, tuple[float, int]] = {}
         self._serials = count()
 
@@ -141,7 +149,7 @@ class Hub:
         for symbol, follower in client.followers.items():
             line = self.lines[symbol]
             line.recovery.drained(follower, now)
-            self.lines.look_after(line)
+            self.lines.look_after(line, now)
 
     # ---------------------------------------------------------------------------------------- a request's progress
 
@@ -193,7 +201,7 @@ class Hub:
             client.outbox.say(Subscribed(request.command.id, accepted, rejected, pending))
             for line, follower in begun:
                 line.recovery.begin(follower, now)
-                self.lines.look_after(line)
+                self.lines.look_after(line, now)
         if request.answered:
             if not request.command.symbols or (request.command is client.everything and not self.directory):
                 client.outbox.say(Subscribed(request.command.id, {}, {}, 0))
@@ -208,7 +216,7 @@ class Hub:
         follower = client.followers.get(symbol)
         if follower is not None:  # subscribing again only changes the rate (`docs/protocol.md`)
             line.recovery.pace(follower, command.max_rate, now)
-            self.lines.look_after(line)
+            self.lines.look_after(line, now)
             return Accepted(follower.cursor, command.max_rate)
         # The line's own name: the one from the client's command would be kept once per client and symbol.
         follower = Follower(line.symbol, client.outbox, next(self._serials), max_rate=command.max_rate)
@@ -242,8 +250,9 @@ class Hub:
             self.lines.tend(line, now)
 
     def _unfollow(self, client: Client, symbol: Symbol, now: float) -> None:
-        line = self.lines[symbol]
-        line.recovery.leave(client.followers.pop(symbol))
+        line, follower = self.lines[symbol], client.followers.pop(symbol)
+        line.recovery.leave(follower)
+        line.figures.forget(follower)
         self.lines.tend(line, now)
 
     # -------------------------------------------------------------------------------------------------- the feed
@@ -256,21 +265,7 @@ class Hub:
             if line is not None:
                 line.recovery.accept(message.epoch, message.first, message.lines, now)
                 if line.recovery.restless:
-                    self.lines.look_after(line)
-
-    def answer(self, answer: Answer, now: float) -> None:
-        """History has answered."""
-        line = self.lines.get(answer.question.symbol)
-        if line is not None:
-            line.recovery.answer(answer, now)
-            self.lines.look_after(line)
-
-    def unanswered(self, question: Question, now: float) -> None:
-        """History has not answered in time."""
-        line = self.lines.get(question.symbol)
-        if line is not None:
-            line.recovery.unanswered(question, now)
-            self.lines.look_after(line)
+                    self.lines.look_after(line, now)
 
     def heard(self, heartbeat: Heartbeat, now: float) -> None:
         """A shard lives: take its marks, and say so where it was stale."""
@@ -334,6 +329,11 @@ class Hub:
             return
         for follower in line.recovery.followers:
             follower.outbox.say(Session(instrument.symbol, instrument.session, None, instrument.since))
+
+    def _say_figures(self, follower: Follower, day: Day | None) -> None:
+        instrument = self.directory.get(follower.symbol)
+        if instrument is not None:
+            follower.outbox.say(Today(instrument, day))
 
     def _delist(self, symbol: Symbol, now: float) -> None:
         """A symbol has left the directory: nobody follows it any more."""

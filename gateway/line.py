@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from gateway.figures import Figures
 from gateway.recovery import Recovery
 from services.market.symbol import Symbol
 
@@ -37,10 +38,11 @@ class Stage(StrEnum):
 class Line:
     """One symbol's line, its recovery, and the requests that wait for it to open."""
 
-    __slots__ = ("attempt", "due_at", "recovery", "since", "stage", "waiting")
+    __slots__ = ("attempt", "due_at", "figures", "recovery", "since", "stage", "waiting")
 
     def __init__(self, recovery: Recovery, now: float) -> None:
         self.recovery = recovery
+        self.figures = Figures(recovery.symbol)
         self.stage = Stage.CLOSED
         self.since = now
         """When the stage began."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from gateway.agenda import Agenda
+from gateway.follower import Follower
 from gateway.intents import Ask, Close, Intent, Open, Rebind
 from gateway.line import IDLE_GRACE, RETAIN, RETRY, Line, Stage
 from gateway.recovery import Recovery
 from gateway.request import Request
 from gateway.tally import Tally
+from services.broker.history import Answer, Question
+from services.market.day import Day
 from services.market.position import Position
 from services.market.symbol import Symbol
 
@@ -17,7 +20,8 @@ from services.market.symbol import Symbol
 class Lines:
     """Every line that is open, wanted, or remembered.
 
-    *bound* is called with the requests that waited for a symbol once the broker has bound it.
+    *bound* is called with the requests that waited for a symbol once the broker has bound it, *figured* with who
+    can be told the day's figures.
     """
 
     def __init__(
@@ -25,6 +29,7 @@ class Lines:
         agenda: Agenda,
         intents: list[Intent],
         bound: Callable[[list[Request], float], None],
+        figured: Callable[[Follower, Day | None], None],
         *,
         history: bool,
         idle_grace: float = IDLE_GRACE,
@@ -36,6 +41,7 @@ class Lines:
         self._agenda = agenda
         self._intents = intents
         self._bound = bound
+        self._figured = figured
         self._history = history
         self._idle_grace = idle_grace
 
@@ -69,7 +75,39 @@ class Lines:
         line = self._by_symbol.get(symbol)
         if line is not None:
             line.recovery.heard(mark, now)
-            self.look_after(line)
+            self.look_after(line, now)
+
+    # ---------------------------------------------------------------------------------------- history speaks
+
+    @property
+    def history(self) -> bool:
+        """Whether anybody answers questions."""
+        return self._history
+
+    def tell_history(self, present: bool, now: float) -> None:  # noqa: FBT001 - the news itself
+        """History has come, or gone: who waits for it is told by the deadlines that run already."""
+        self._history = present
+        for line in self._by_symbol.values():
+            line.recovery.tell_history(present, now)
+            self.look_after(line, now)
+
+    def answer(self, answer: Answer, now: float) -> None:
+        """History has answered."""
+        line = self._by_symbol.get(answer.question.symbol)
+        if line is not None:
+            line.recovery.answer(answer, now)
+            if answer.question.after is None:
+                line.figures.answer(answer, now)
+            self.look_after(line, now)
+
+    def unanswered(self, question: Question, now: float) -> None:
+        """History has not answered in time."""
+        line = self._by_symbol.get(question.symbol)
+        if line is not None:
+            line.recovery.unanswered(question, now)
+            if question.after is None:
+                line.figures.unanswered(question, now)
+            self.look_after(line, now)
 
     # ---------------------------------------------------------------------------------------- the broker speaks
 
@@ -96,7 +134,7 @@ class Lines:
         for request in line.waiting:
             request.bound(intent.symbol)
         self._bound(list(line.waiting), now)
-        self.look_after(line)
+        self.look_after(line, now)
         self.tend(line, now)
 
     def refused(self, intent: Open, now: float) -> None:
@@ -152,25 +190,34 @@ class Lines:
         if due and self._by_symbol.get(symbol) is line:
             del self._by_symbol[symbol]
 
-    def look_after(self, line: Line) -> None:
-        """Pass on what a recovery asks for, and schedule its next deadline."""
-        recovery = line.recovery
-        outgoing = recovery.questions.outgoing
+    def look_after(self, line: Line, now: float) -> None:
+        """Pass on what a line asks for, say its figures to whom they are owed, and schedule its next deadline."""
+        recovery, figures = line.recovery, line.figures
+        while recovery.newcomers:
+            follower, since = recovery.newcomers.pop()
+            figures.owe(follower, since, now, history=self._history)
+        for follower, day in figures.ready(now):
+            self._figured(follower, day)
+        self._ask(recovery.questions.outgoing)
+        self._ask(figures.questions.outgoing)
+        if recovery.rebind:
+            recovery.rebind = False
+            self._intents.append(Rebind(recovery.symbol))
+        dues = [at for at in (recovery.next_due, figures.next_due) if at is not None]
+        if dues and (line.due_at is None or min(dues) < line.due_at):
+            line.due_at = at = min(dues)
+            self._agenda.at(at, lambda later: self._due_line(line, at, later))
+
+    def _ask(self, outgoing: list[Question]) -> None:
         if outgoing:
             self._intents.extend(map(Ask, outgoing))
             self.tally.questions += len(outgoing)
             outgoing.clear()
-        if recovery.rebind:
-            recovery.rebind = False
-            self._intents.append(Rebind(recovery.symbol))
-        at = recovery.next_due
-        if at is not None and (line.due_at is None or at < line.due_at):
-            line.due_at = at
-            self._agenda.at(at, lambda later: self._due_recovery(line, at, later))
 
-    def _due_recovery(self, line: Line, at: float, now: float) -> None:
+    def _due_line(self, line: Line, at: float, now: float) -> None:
         if line.due_at != at:
             return  # an earlier deadline came in between and has looked after this one too
         line.due_at = None
         line.recovery.due(now)
-        self.look_after(line)
+        line.figures.due(now)
+        self.look_after(line, now)

@@ -51,6 +51,7 @@ class Recovery:
         "history",
         "mark",
         "marked",
+        "newcomers",
         "open",
         "questions",
         "rebind",
@@ -72,6 +73,8 @@ class Recovery:
         """Whether a heartbeat has covered this symbol at all."""
         self.questions = Questions(symbol)
         self.rebind = False
+        self.newcomers: list[tuple[Follower, Position]] = []
+        """Who got a snapshot since the caller last looked, and of what."""
         self._mark_since: float | None = None
         self._mark_rebound = False
         self._troubled: dict[Follower, None] = {}
@@ -228,12 +231,21 @@ class Recovery:
         """Nobody answered *question* in time: it is asked again while somebody wants it."""
         self.questions.returned(question, now)
 
+    def tell_history(self, present: bool, now: float) -> None:  # noqa: FBT001 - the news itself
+        """History has come, or gone.  Who was told that there is no snapshot may have one now."""
+        came = present and not self.history
+        self.history = present
+        nameless = [f for f in self.followers if f.cursor is None] if came else []
+        for follower in nameless:
+            self._await(follower, now)
+
     # ------------------------------------------------------------------------------------------------- deadlines
 
     @property
     def restless(self) -> bool:
-        """Whether a deadline, a question or a turn is pending."""
-        return bool(self._troubled or self._turns or self.questions) or self._mark_since is not None
+        """Whether a deadline, a question, a turn or a newcomer's figures are pending."""
+        waits = self._troubled or self._turns or self.questions or self.newcomers
+        return bool(waits) or self._mark_since is not None
 
     @property
     def next_due(self) -> float | None:
@@ -352,6 +364,7 @@ class Recovery:
 
     def _snapshot(self, follower: Follower, position: Position, line: bytes, now: float) -> None:
         follower.snapshot(position, line)
+        self.newcomers.append((follower, position))
         self._took_turn(follower, now)
         self._tally.snapshots += 1
 
@@ -568,7 +581,9 @@ class Recovery:
     # -------------------------------------------------------------------------------------------------- questions
 
     def _wanted(self, after: Position | None) -> bool:
-        """Whether anybody still waits for the answer."""
+        """Whether anybody still waits for the answer, and anybody answers."""
+        if not self.history:
+            return False
         if after is None:
             return any(f.cursor is None for f in self._troubled)
         if self._mark_since is not None and self.tape.newest == after and self.followers:

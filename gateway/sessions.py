@@ -57,7 +57,7 @@ class Sessions:
         self.counters = counters
         self.heartbeat_s = heartbeat_s
         self.flush = Flush(clock, counters, window=Window(flush_s), encode=encode, soon=soon, later=later)
-        self.draining = False
+        self.leaving = self.draining = False
         self._max_connections = max_connections
         self._stuck_s = stuck_s
         self._later = later

@@ -67,6 +67,13 @@ class GatewaySettings(ProcessSettings):
         le=300,
         description="Seconds without one byte taken after which a client is disconnected.",
     )
+    unready_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=60,
+        description="Seconds that a gateway told to end still lets clients in while it says that it is not ready: "
+        "what sends them here takes so long to notice.",
+    )
     idle_grace_s: float = Field(
         default=IDLE_GRACE,
         ge=0,

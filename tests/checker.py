@@ -47,6 +47,8 @@ class Checker:
         self._conflates, self._content, self._sample, self._due = conflates, TickContent(content), sample, 1
         self._follows: dict[str, Follow] = {}
         self._ledger = Ledger()
+        self._snapshots: dict[str, Position] = {}
+        """The newest snapshot of each symbol on this connection."""
         self._listed: dict[str, Position | None] = {}
         """What parts of an answer to list have named."""
         self._fresh = True
@@ -63,6 +65,7 @@ class Checker:
             "pong": lambda frame: self._whole_answer(frame, "ping"),
             "authorized": lambda frame: self._whole_answer(frame, "auth") if "id" in frame else None,
             "error": self._on_error,
+            "day": self._on_day,
             "welcome": lambda _: None,
             "status": lambda _: None,
             "heartbeat": lambda _: None,
@@ -82,6 +85,7 @@ class Checker:
             follow.end(wanted=follow.wanted)
         self._ledger.clear()
         self._listed.clear()
+        self._snapshots.clear()
 
     def resume(self, symbols: Iterable[str]) -> dict[str, dict[str, int]]:
         """Return the `resume` field that takes *symbols* up where they stand, without those that stand nowhere."""
@@ -249,8 +253,17 @@ class Checker:
             else:
                 follow.account.open[reason] += 1
         follow.gap = None
+        self._snapshots[symbol] = position
         follow.account.snapshots += 1
         follow.move(position)
+
+    def _on_day(self, frame: Frame) -> None:
+        for symbol, figures in frame["data"].items():
+            at, since = _position(figures), self._snapshots.get(symbol)
+            if self._of(symbol) is None:
+                continue
+            if since is None or (at is not None and at < since):
+                self._break(Rule.SNAPSHOT, symbol, f"the day up to {at}, with a snapshot at {since}")
 
     def _on_gap(self, frame: Frame) -> None:
         symbol, epoch, first, last, reason = (frame[key] for key in ("symbol", "epoch", "from", "to", "reason"))

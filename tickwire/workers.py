@@ -52,7 +52,8 @@ def serve_all(settings: GatewaySettings) -> Callable[[asyncio.Event], Coroutine[
         with _reserve(settings) as reserved:
             port = int(reserved.getsockname()[1])
             workers = [
-                Worker(n, environment(settings, n, port), settings.drain_s) for n in range(settings.workers)
+                Worker(n, environment(settings, n, port), settings.unready_s + settings.drain_s)
+                for n in range(settings.workers)
             ]
             _log.info("workers.starting", workers=len(workers), port=port)
             async with asyncio.TaskGroup() as tasks:

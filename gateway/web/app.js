@@ -125,6 +125,15 @@ const take = {
     }
     for (const [symbol, reason] of Object.entries(frame.none ?? {})) note(rows.get(symbol), reason);
   },
+  day(frame) {
+    for (const [symbol, day] of Object.entries(frame.data)) {
+      const row = rows.get(symbol);
+      if (!row) continue;
+      row.day = { ...day };
+      extend(row, row.tick);
+      dirty.add(row);
+    }
+  },
   ticks(frame) {
     failures = 0;
     for (const tick of frame.data) {
@@ -184,12 +193,24 @@ function rejected(row, reason) {
 
 function show(row, tick) {
   if (!row) return;
-  if (row.last === null) row.first = tick.price;
-  else if (tick.price !== row.last) row.direction = tick.price > row.last ? 1 : -1;
+  if (row.last !== null && tick.price !== row.last) row.direction = tick.price > row.last ? 1 : -1;
   if (tick.price !== row.last) row.moved = row.last !== null;
+  if (row.tick !== null && row.day !== null && tick.volume < row.tick.volume) {
+    row.day = { ...row.day, open: null, high: null, low: null }; // the volume is of the day: a new one began
+  }
   row.last = tick.price;
   row.tick = tick;
+  extend(row, tick);
   note(row, tick.skipped ? "conflating" : "live");
+}
+
+function extend(row, tick) {
+  // What the gateway said counts up to the snapshot at least; each later trade is ours to add.
+  const { day } = row;
+  if (day === null || tick === null || tick.size === 0) return;
+  day.open ??= tick.price;
+  day.high = Math.max(day.high ?? tick.price, tick.price);
+  day.low = Math.min(day.low ?? tick.price, tick.price);
 }
 
 function note(row, text) {
@@ -220,7 +241,7 @@ function add(symbol) {
   cursors.set(symbol, cursor);
   const row = {
     symbol, line, cells, cursor, state: "waiting",
-    first: null, last: null, tick: null, direction: 0, moved: false, flash: false,
+    last: null, day: null, tick: null, direction: 0, moved: false, flash: false,
   };
   rows.set(symbol, row);
   dirty.add(row);
@@ -262,10 +283,16 @@ function paint(row) {
   status.textContent = row.state;
   if (row.tick === null) return;
   const { tick } = row;
-  const moved = tick.price - row.first;
   last.textContent = price(tick.price);
-  change.textContent = (moved > 0 ? "+" : "") + price(moved);
-  change.className = moved > 0 ? "up" : moved < 0 ? "down" : "";
+  if (row.day !== null) {
+    const close = row.day.previous_close;
+    const moved = tick.price - close;
+    const sign = moved > 0 ? "+" : "";
+    change.textContent = `${sign}${price(moved)} (${sign}${((100 * moved) / close).toFixed(2)} %)`;
+    change.className = moved > 0 ? "up" : moved < 0 ? "down" : "";
+    const { open, high, low } = row.day;
+    row.line.title = open === null ? "" : `open ${price(open)}, high ${price(high)}, low ${price(low)}`;
+  }
   bid.textContent = price(tick.bid);
   ask_.textContent = price(tick.ask);
   size.textContent = tick.size.toLocaleString();

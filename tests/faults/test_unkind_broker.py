@@ -22,7 +22,7 @@ from gateway.outbox import Outbox
 from gateway.wires.native.encode import encode
 from producer import app as producer
 from producer.settings import ProducerSettings
-from services.broker.history import History
+from services.broker.history import AbsentHistory, History
 from services.broker.memory import Faults, MemoryBroker
 from services.broker.ports import Outgoing, Route, SinkListener, TickSink
 from services.errors import BrokerUnavailable
@@ -149,12 +149,6 @@ class Wanderer:
         self.read()
 
 
-class Nobody:
-    """A history that is absent."""
-
-    present = False
-
-
 @pytest.mark.parametrize("history", [True, False], ids=["history", "no-history"])
 @pytest.mark.parametrize("seed", range(4))
 async def test_every_tick_is_accounted_for(
@@ -165,7 +159,7 @@ async def test_every_tick_is_accounted_for(
     """Whatever the broker does, each client can account for every tick and reaches the last position."""
     dice = Random(seed)
     broker = MemoryBroker(clock=CLOCK, faults=Faults.rough(seed))
-    memory: History = broker.history() if history else Nobody()  # type: ignore[assignment]
+    memory: History = broker.history() if history else AbsentHistory()
     feeds = [
         Feed(
             broker.source(name),

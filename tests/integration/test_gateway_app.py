@@ -226,3 +226,29 @@ async def test_port_taken() -> None:
             )
         assert isinstance(root_cause(caught.value), CannotListen)
         assert "TICKWIRE_PORT" in str(root_cause(caught.value))
+
+
+async def test_unready_before_it_refuses() -> None:
+    """A gateway told to end is unready at once, goes on serving and letting clients in, then sends them away."""
+    async with (
+        stack(unready_s=1.0) as here,
+        aiohttp.ClientSession() as http,
+        StreamClient(http, Checker()) as old,
+        StreamClient(http, Checker()) as new,
+    ):
+        await old.connect(here.stream)
+        await old.subscribe("AAPL", "MSFT")
+        here.stop.set()
+        await here.shows("/readyz", "draining\n")
+
+        await new.connect(here.stream)
+        await new.subscribe("AAPL")
+        before = old.checker.ticks
+        await old.until(lambda: old.checker.ticks > before + 20)
+        await new.until(lambda: new.checker.ticks > 0)
+        assert not old.counts["reconnect"]
+
+        for client in (old, new):
+            assert await client.gone() == 1012
+            assert client.counts["reconnect"] == 1
+            client.checker.check()

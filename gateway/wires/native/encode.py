@@ -26,9 +26,11 @@ from gateway.frames import (
     Subscribed,
     Subscription,
     Subscriptions,
+    Today,
     Unsubscribed,
 )
 from services.market.symbol import Symbol
+from services.market.wire import format_price
 
 FRAME_BYTES: Final = 64 * 1024
 """Most bytes of one payload."""
@@ -43,6 +45,8 @@ _SNAPSHOT_ROOM: Final = FRAME_BYTES - 96
 """Bytes left for ticks and names: head, middle and tail of a `snapshot` frame take at most 70."""
 _NAME_BYTES: Final = 40
 """Most bytes of one entry of `none`: a symbol of 16 characters, a reason, quotes, colon and comma."""
+_DAYS: Final = 200
+"""Symbols in one `day` frame: each takes at most 300 bytes."""
 _LIST_NAMES: Final = 400
 """Subscriptions in one frame: each takes at most 150 bytes."""
 _GONE_NAMES: Final = 3000
@@ -102,10 +106,10 @@ def _mixed(entries: Sequence[bytes | Frame], sent_us: int) -> Iterator[bytes]:
                 while stop < end and isinstance(entries[stop], bytes):
                     stop += 1
                 yield from _ticks(cast("Sequence[bytes]", entries[start:stop]), sent_us)
-            case Snapshot() | Missing():
-                while stop < end and isinstance(entries[stop], Snapshot | Missing):
+            case Snapshot() | Missing() | Today():
+                while stop < end and isinstance(entries[stop], Snapshot | Missing | Today):
                     stop += 1
-                yield from _snapshots(cast("Sequence[Snapshot | Missing]", entries[start:stop]))
+                yield from _beginnings(cast("Sequence[Snapshot | Missing | Today]", entries[start:stop]))
             case frame:
                 yield from _frames(frame, sent_us)
         start = stop
@@ -124,6 +128,36 @@ def _ticks(entries: Sequence[bytes], sent_us: int) -> Iterator[bytes]:
 
 def _ticks_frame(data: bytes, sent_us: int) -> bytes:
     return b'{"op":"ticks","sent":%d,"data":[%b]}' % (sent_us, data)
+
+
+def _beginnings(entries: Sequence[Snapshot | Missing | Today]) -> Iterator[bytes]:
+    """Say what belongs to newly followed symbols: first the snapshots, then the figures, which move no cursor."""
+    snapshots = [entry for entry in entries if not isinstance(entry, Today)]
+    if snapshots:
+        yield from _snapshots(snapshots)
+    days = [entry for entry in entries if isinstance(entry, Today)]
+    for start in range(0, len(days), _DAYS):
+        yield b'{"op":"day","data":{%b}}' % b",".join(map(_today, days[start : start + _DAYS]))
+
+
+def _today(today: Today) -> bytes:
+    instrument, day = today.instrument, today.day
+    close = format_price(instrument.previous_close, instrument.decimals)
+    if day is None:
+        figures = '"epoch":null,"seq":null,"open":null,"high":null,"low":null,"volume":null'
+    else:
+        opened, high, low = (_price(price, day.decimals) for price in (day.open, day.high, day.low))
+        figures = (
+            f'"epoch":{day.at.epoch},"seq":{day.at.seq},"open":{opened},"high":{high},"low":{low},'
+            f'"volume":{day.volume}'
+        )
+    return (
+        f'"{instrument.symbol}":{{"session":"{instrument.session}","previous_close":{close},{figures}}}'.encode()
+    )
+
+
+def _price(price: int | None, decimals: int) -> str:
+    return "null" if price is None else format_price(price, decimals)
 
 
 def _snapshots(entries: Sequence[Snapshot | Missing]) -> Iterator[bytes]:

@@ -21,7 +21,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="
 
 SAID = {
     *("welcome", "subscribed", "unsubscribed", "subscriptions", "snapshot", "ticks", "gap", "epoch"),
-    *("session", "status", "heartbeat", "reconnect", "pong", "error"),
+    *("day", "session", "status", "heartbeat", "reconnect", "pong", "error"),
 }
 
 

@@ -24,14 +24,18 @@ from gateway.frames import (
     Subscribed,
     Subscription,
     Subscriptions,
+    Today,
     Unsubscribed,
 )
 from gateway.hub import STALE, Hub
-from gateway.intents import Close, Open, Probe
+from gateway.intents import Ask, Close, Open, Probe
 from gateway.line import IDLE_GRACE, RETAIN, RETRY, Stage
 from gateway.outbox import Outbox
+from gateway.recovery import HISTORY_PATIENCE
 from gateway.request import GATHER, PATIENCE
+from services.broker.history import Answer
 from services.market.control import Heartbeat
+from services.market.day import Day
 from services.market.directory import Instrument, SessionState, split
 from services.market.position import Position
 from services.market.symbol import Symbol
@@ -53,9 +57,11 @@ def tick(symbol: Symbol, seq: int) -> bytes:
 class Floor:
     """A hub with one client, and its intents."""
 
-    def __init__(self, *, known: Iterable[Symbol] = (A, B, C), connected: bool = True) -> None:
+    def __init__(
+        self, *, known: Iterable[Symbol] = (A, B, C), connected: bool = True, history: bool = False
+    ) -> None:
         self.now = 50.0
-        self.hub = Hub(history=False)
+        self.hub = Hub(history=history)
         self.client, self.outbox = self.newcomer()
         if connected:
             self.hub.lines.connect(self.now)
@@ -106,8 +112,8 @@ class Floor:
         self.now = end
 
     def said(self) -> list[bytes | Frame]:
-        """What the client was told since the last call."""
-        return self.outbox.take()
+        """What the client was told since the last call, without the day's figures."""
+        return [entry for entry in self.outbox.take() if not isinstance(entry, Today)]
 
     def stage(self, symbol: Symbol) -> Stage | None:
         """Where a symbol's line stands; None: there is none."""
@@ -131,6 +137,63 @@ def test_subscribed_follows_the_binding() -> None:
     assert floor.said() == [Subscribed(1, {A: nowhere()}, {}, 0), Snapshot(A, 1, tick(A, 1))]
     floor.live(A, 2)
     assert floor.said() == [tick(A, 2)]
+
+
+def test_figures_follow_the_snapshot() -> None:
+    """After its snapshot a client is told the day's figures, with what the directory knows; once, not per tick."""
+    floor = Floor(history=True)
+    floor.subscribe(A)
+    floor.live(A, 1)
+    floor.open()
+    (asked,) = [intent for intent in floor.hub.intents() if isinstance(intent, Ask)]
+    assert Snapshot(A, 1, tick(A, 1)) in floor.outbox.take()
+
+    day = Day(1, 100, 120, 90, 5_000, 2, Position(1, 1))
+    floor.hub.lines.answer(Answer(asked.question, (), day.at, None, day), floor.now)
+    floor.live(A, 2)
+
+    assert floor.outbox.take() == [Today(instrument(A), day), tick(A, 2)]
+
+
+def test_without_history_the_directory_is_told() -> None:
+    """Where nobody answers questions, the figures come with the snapshot, and name the previous close only."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.live(A, 1)
+    floor.open()
+
+    assert floor.outbox.take()[1:] == [Snapshot(A, 1, tick(A, 1)), Today(instrument(A), None)]
+
+
+def test_history_that_returns_is_asked_for_snapshots() -> None:
+    """Who was told that there is no snapshot gets one as soon as somebody answers questions."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.open()
+    assert floor.said() == [Subscribed(1, {A: nowhere()}, {}, 0), Missing(A, NoSnapshot.UNAVAILABLE)]
+
+    floor.hub.lines.tell_history(True, floor.now)
+    (asked,) = [intent for intent in floor.hub.intents() if isinstance(intent, Ask)]
+    ticks = ((Position(1, 7), tick(A, 7)),)
+    floor.hub.lines.answer(Answer(asked.question, ticks, Position(1, 7), None), floor.now)
+
+    assert floor.said() == [Snapshot(A, 1, tick(A, 7))]
+
+
+def test_absent_history_is_asked_nothing() -> None:
+    """Once history has gone nothing is asked again; who waits is told at its deadline."""
+    floor = Floor(history=True)
+    floor.subscribe(A)
+    floor.open()
+    (asked,) = [intent for intent in floor.hub.intents() if isinstance(intent, Ask)]
+    floor.hub.lines.unanswered(asked.question, floor.now)
+    floor.said()
+
+    floor.hub.lines.tell_history(False, floor.now)
+    floor.later(HISTORY_PATIENCE)
+
+    assert not [intent for intent in floor.hub.intents() if isinstance(intent, Ask)]
+    assert floor.said() == [Missing(A, NoSnapshot.UNAVAILABLE)]
 
 
 def test_unknown_symbol_is_rejected_by_name() -> None:

@@ -29,10 +29,12 @@ from gateway.frames import (
     Subscribed,
     Subscription,
     Subscriptions,
+    Today,
     Unsubscribed,
 )
 from gateway.wires.native.encode import FRAME_BYTES, encode, heartbeat, welcome
-from services.market.directory import SessionState
+from services.market.day import Day
+from services.market.directory import Instrument, SessionState
 from services.market.position import Position
 from services.market.symbol import Symbol
 from services.market.tick import Tick
@@ -51,6 +53,37 @@ def one(*entries: bytes | Frame) -> dict[str, Any]:
     (payload,) = encode(list(entries), 5)
     decoded: dict[str, Any] = json.loads(payload)
     return decoded
+
+
+def today(symbol: Symbol, day: Day | None) -> Today:
+    """A symbol's figures."""
+    return Today(Instrument(symbol, "x", "X", "USD", 2, 1, 26_850, SessionState.OPEN, 1), day)
+
+
+def test_figures_of_newcomers_share_a_frame_behind_their_snapshots() -> None:
+    """Snapshots and figures of symbols followed together are one frame each, prices with all their decimals."""
+    day = Day(1, 26_850, 26_862, 26_800, 5_000, 2, Position(7, 9))
+    entries: list[bytes | Frame] = [
+        Snapshot(A, 7, line(9)),
+        today(A, day),
+        Snapshot(B, 7, line(9, B)),
+        today(B, None),
+    ]
+    snapshots, days = encode(entries, 5)
+
+    assert [tick["symbol"] for tick in json.loads(snapshots)["data"]] == [A, B]
+    assert b'"previous_close":268.50,"epoch":7,"seq":9,"open":268.50,"high":268.62,"low":268.00,' in days
+    unknown = dict.fromkeys(("epoch", "seq", "open", "high", "low", "volume"))
+    assert json.loads(days)["data"][B] == {"session": "open", "previous_close": 268.5, **unknown}
+
+
+def test_many_figures_are_split() -> None:
+    """Figures of thousands of symbols come in frames of at most 64 KiB."""
+    day = Day(1, 10**15, 10**15, 10**15, 10**15, 9, Position(10**15, 10**15))
+    payloads = encode([today(Symbol(f"{n:016}"), day) for n in range(1000)], 5)
+
+    assert all(len(payload) <= FRAME_BYTES for payload in payloads)
+    assert sum(len(json.loads(payload)["data"]) for payload in payloads) == 1000
 
 
 def test_ticks_of_one_message_share_an_entry() -> None:
