@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gateway.recovery import HISTORY_PATIENCE, MARK_GRACE
+from services.market.position import Position
 from tests.model.world import (
     LATER,
     Budget,
@@ -24,7 +26,9 @@ from tests.model.world import (
     hear,
     newest_mark,
     read,
+    read_on,
     reply,
+    reply_by,
     start,
     with_queue,
 )
@@ -126,14 +130,21 @@ def settle(world: World, rules: Rules) -> World | None:
         return drive(world, at, rules, "drained", drained)
     for after, in_flight in frozen[7]:  # type: ignore[attr-defined]
         asking = world if in_flight else drive(world, at, rules, ("due", 0.05), lambda r: r.due(0.05))
-        following = reply(asking, at, after, len(world.log), rules)
-        if _moved(world, following, at):
-            return following
+        for following in _full_answers(asking, at, after, rules):
+            if _moved(world, following, at):
+                return following
     for pause in (0.05, MARK_GRACE, HISTORY_PATIENCE, LATER):
         later = drive(world, at, rules, ("due", pause), lambda r, pause=pause: r.due(pause))  # type: ignore[misc]
         if _moved(world, later, at):
             return later
     return None
+
+
+def _full_answers(world: World, at: int, after: Position | None, rules: Rules) -> Iterator[World]:
+    if not rules.replicas:
+        yield reply(world, at, after, len(world.log), rules)
+    for number in range(len(world.replicas)):
+        yield reply_by(read_on(world, number, len(world.log)), at, after, number, rules)
 
 
 def _settle_feed(world: World, at: int, rules: Rules) -> World | None:

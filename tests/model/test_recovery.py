@@ -23,6 +23,12 @@ _MIXES = {
     "the old producer goes on": (Budget(ticks=3, drop=1, epoch=1, zombie=1, deadline=1), Rules()),
     "slow client, later epoch": (Budget(ticks=3, drop=1, slow=1, epoch=1, deadline=1), Rules()),
     "history forgets": (_CAREFUL._replace(forget=1, epoch=1), Rules()),
+    "two replicas, one restarts": (_CAREFUL._replace(restart=1), Rules(replicas=True)),
+    "two replicas, one restarts, a later epoch": (
+        Budget(ticks=2, drop=1, epoch=1, restart=1, forget=1, deadline=1),
+        Rules(replicas=True),
+    ),
+    "two replicas, both restart": (Budget(ticks=2, drop=1, restart=2), Rules(replicas=True)),
     "two drops": (Budget(ticks=4, drop=2, move=1, deadline=1), Rules()),
     "no history": (_CAREFUL._replace(epoch=1, loss=1, deadline=1), Rules(history=False)),
     "max_rate": (Budget(ticks=3, drop=1, epoch=1, deadline=1), Rules(conflating=True)),
@@ -50,6 +56,14 @@ def test_fault_mix(mix: str) -> None:
 
     assert found.complete, found
     assert not found.violations, found
+
+
+def test_replica_that_forgets_where_it_began_is_found_out() -> None:
+    """A replica that calls lost what was before its first entry breaks the promise in some interleaving."""
+    budget = Budget(ticks=3, drop=1, restart=1)
+    found = explore(budget, Rules(replicas=True, remembers=False), seconds=60, stop_at_first=True)
+
+    assert "CALLED LOST BUT IN THE LOG" in found.violations, found
 
 
 def test_position_that_nobody_published() -> None:

@@ -4,8 +4,10 @@ One symbol, one client, two gateways, one log.  Each action is one atomic step. 
 remembered; a gateway's Recovery is thawed from it, driven, and frozen again.  Times are forgotten on freezing: a
 deadline is an action that may happen whenever its clock has been started.
 
-History may answer from any prefix of the log.  The oracle is the client's side of the promise, plus what only
-somebody who sees the log can say: that nothing was hidden, and that nothing was called lost which the log has.
+History may answer from any prefix of the log; or it is two replicas, which read at their own pace, restart from
+somewhere in the log, forget their oldest ticks, and answer once they have joined.  The oracle is the client's side
+of the promise, plus what only somebody who sees the log can say: that nothing was hidden, and that nothing was
+called lost which the log has.
 """
 
 from __future__ import annotations
@@ -57,6 +59,8 @@ class Budget(NamedTuple):
     """Answers from an earlier state of the log."""
     forget: int = 0
     """Answers of a history that has dropped its oldest tick."""
+    restart: int = 0
+    """Replicas of history that begin anew, from somewhere in the log."""
     move: int = 0
     """Connections of the client that end."""
     slow: int = 0
@@ -76,6 +80,15 @@ class Client(NamedTuple):
     error: str | None = None
 
 
+class Replica(NamedTuple):
+    """One process of history: it has read the log from *start* up to *read*."""
+
+    start: int = 0
+    read: int = 0
+    joins: int = 0
+    """It answers once it has read so far: up to the marks of a heartbeat after its start."""
+
+
 class World(NamedTuple):
     """The whole state.  *gateways* and *follower* are frozen parts of Recovery."""
 
@@ -92,6 +105,7 @@ class World(NamedTuple):
     """The gateway that the client is connected to."""
     client: Client
     budget: Budget
+    replicas: tuple[Replica, ...] = ()
 
 
 class Rules(NamedTuple):
@@ -101,6 +115,10 @@ class Rules(NamedTuple):
     make: type[Recovery] = Recovery
     conflating: bool = False
     """The client asks for a `max_rate`."""
+    replicas: bool = False
+    """History is two replicas instead of one that may answer from any prefix."""
+    remembers: bool = True
+    """A replica knows that it has not read what was before its first entry.  False: a defect, to be found out."""
 
 
 # ------------------------------------------------------------------------------------------- freezing Recovery
@@ -267,7 +285,9 @@ def start(budget: Budget, rules: Rules, *, forged: Pos | None = None) -> World:
     bound, unbound = rules.make(SYMBOL, Tally(), history=rules.history), Recovery(SYMBOL, Tally(), history=False)
     bound.opened(0.0)
     client = Client(cursor=forged, forged=forged is not None)
-    return World((1, 1), None, None, (), (), ((), None), (freeze(bound), freeze(unbound)), None, client, budget)
+    replicas = (Replica(), Replica()) if rules.replicas else ()
+    gateways = (freeze(bound), freeze(unbound))
+    return World((1, 1), None, None, (), (), ((), None), gateways, None, client, budget, replicas)
 
 
 Step = Callable[[Recovery], None]
@@ -341,6 +361,7 @@ def actions(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
         yield label, _forget_other(following, here)
     for gateway in (0, 1) if here is None else (here,):
         yield from _gateway_actions(world, gateway, rules)
+    yield from _replica_actions(world)
     for label, following in _client_actions(world, rules):
         yield label, _forget_other(following, None if following.budget.move else following.at)
 
@@ -391,6 +412,33 @@ def _gateway_actions(world: World, gateway: int, rules: Rules) -> Iterator[tuple
         yield f"{name} hears {mark}", hear(world, gateway, mark, rules)
 
 
+def with_replica(world: World, number: int, replica: Replica) -> World:
+    """Replace one replica."""
+    replicas = list(world.replicas)
+    replicas[number] = replica
+    return world._replace(replicas=tuple(replicas))
+
+
+def _replica_actions(world: World) -> Iterator[tuple[str, World]]:
+    end, budget = len(world.log), world.budget
+    for number, replica in enumerate(world.replicas):
+        name = f"replica {number}"
+        if replica.read < end:
+            yield f"{name} reads {world.log[replica.read]}", read_on(world, number, replica.read + 1)
+        if budget.forget and len(monotone(world.log[replica.start : replica.read])) > 1:
+            older = with_replica(world, number, replica._replace(start=replica.start + 1))
+            yield f"{name} forgets {world.log[replica.start]}", spend(older, forget=1)
+        # It always finds the last entry: the last tick of a silent symbol is written again and again.
+        for start in range(end) if budget.restart else ():
+            fresh = with_replica(world, number, Replica(start, start, end))
+            yield f"{name} restarts, from entry {start}", spend(fresh, restart=1)
+
+
+def read_on(world: World, number: int, upto: int) -> World:
+    """A replica reads the log up to entry *upto*."""
+    return with_replica(world, number, world.replicas[number]._replace(read=upto))
+
+
 def _client_actions(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
     at, budget = world.at, world.budget
     if at is None:
@@ -412,7 +460,10 @@ def _client_actions(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
 def _answers(world: World, at: int, rules: Rules) -> Iterator[tuple[str, World]]:
     for after, in_flight in world.gateways[at][7]:  # type: ignore[attr-defined]
         asking = world if in_flight else drive(world, at, rules, ("due", 0.05), lambda r: r.due(0.05))
-        for read_to in range(len(world.log), -1, -1):
+        for number, replica in enumerate(world.replicas):
+            if replica.read >= replica.joins:
+                yield f"replica {number} answers after {after}", reply_by(asking, at, after, number, rules)
+        for read_to in range(len(world.log), -1, -1) if not rules.replicas else ():
             if read_to < len(world.log) and not world.budget.lag:
                 break
             then = asking if read_to == len(world.log) else spend(asking, lag=1)
@@ -526,14 +577,31 @@ def reply(
     """History, having read *read_to* messages of the log, answers."""
     seen = monotone(world.log[:read_to])
     dropped, kept = seen[:forgot], seen[forgot:]
+    return _answer(world, gateway, after, kept, forgot=dropped[-1] if dropped else None, rules=rules)
+
+
+def reply_by(world: World, gateway: int, after: Position | None, number: int, rules: Rules) -> World:
+    """A replica answers from what it has read.
+
+    It did not read what is before its first entry, so nothing there may be called lost: it counts as forgotten.
+    """
+    start, upto, _ = world.replicas[number]
+    kept = monotone(world.log[start:upto])
+    forgot = (kept[0][0], kept[0][1] - 1) if start and kept and rules.remembers else None
+    return _answer(world, gateway, after, kept, forgot=forgot, rules=rules)
+
+
+def _answer(
+    world: World, gateway: int, after: Position | None, kept: list[Pos], *, forgot: Pos | None, rules: Rules
+) -> World:
     ticks = [p for p in kept if after is None or p > after]
     if after is None:
         ticks = ticks[-1:]
     answer = Answer(
         Question(SYMBOL, after),
         tuple((Position(*p), line(p)) for p in ticks),
-        Position(*seen[-1]) if seen else None,
-        Position(*dropped[-1]) if dropped else None,
+        Position(*kept[-1]) if kept else None,
+        None if forgot is None else Position(*forgot),
     )
     return drive(world, gateway, rules, answer, lambda r: r.answer(answer, 0.0))
 
