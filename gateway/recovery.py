@@ -221,8 +221,7 @@ class Recovery:
         else:
             for follower in [f for f in self._troubled if f.mode is Mode.BEHIND and f.cursor == after]:
                 self._answer_behind(follower, answer, now)
-            if self.tape.newest is None or self.tape.newest == after:
-                self._inject(answer.ticks, now)
+            self._take_in(answer, now)
             self._answer_mark(answer, now)
         if not self._wanted(after):
             self.questions.drop(after)
@@ -334,6 +333,8 @@ class Recovery:
         """Bring *follower* from its cursor to newest, or note what it waits for (rule 2)."""
         newest, cursor = self.tape.newest, follower.cursor
         if newest is None:
+            if cursor is not None and follower.mode is Mode.BEHIND:
+                self._fall_behind(follower, cursor, now)
             return
         if cursor is None:
             if self.tape.ring and (follower.floor is None or newest > follower.floor):
@@ -518,7 +519,8 @@ class Recovery:
             if self.mark is not None and cursor >= self.mark:
                 follower.catch_up()
             elif moved:
-                follower.waiting_since = now
+                follower.waiting_since = None
+                self._fall_behind(follower, cursor, now)
             return
         if moved:
             follower.waiting_since = None
@@ -544,6 +546,24 @@ class Recovery:
             return
         if newest is not None and newest < mark and newest == answer.question.after:
             self._pass_mark(GapReason.LOST, now)
+
+    def _take_in(self, answer: Answer, now: float) -> None:
+        """Accept an answer's ticks like live ones where nothing live is above them, and ask on.
+
+        Without a live tick so far, a part of what a mark names is left to those who replay: else the tape would
+        begin with one page, and its followers had to wait out the mark's grace page by page.
+        """
+        newest, mark = self.tape.newest, self.mark
+        if newest is None:
+            short = mark is not None and (answer.top is None or answer.top < mark)
+            if not (short and any(f.mode is Mode.BEHIND for f in self._troubled)):
+                self._inject(answer.ticks, now)
+        elif newest == answer.question.after:
+            self._inject(answer.ticks, now)
+            on = self.tape.newest
+            wanted = answer.ticks and self._mark_since is not None
+            if wanted and on is not None and all(f.outbox.room() for f in self.followers):
+                self.questions.ask(on)
 
     def _inject(self, ticks: Iterable[tuple[Position, bytes]], now: float) -> None:
         """Accept history's ticks above newest like live ones."""

@@ -451,3 +451,55 @@ def test_pace_can_change() -> None:
 
     assert desk.said() == [tick(1, 2)]
     assert desk.follower.max_rate is None
+
+
+def test_resume_without_live_ticks_is_asked_on_page_by_page() -> None:
+    """A follower of a silent symbol replays up to its mark without waiting between pages."""
+    desk = Desk(history=True)
+    desk.recovery.heard(Position(1, 9), desk.now)
+    desk.follow(Position(1, 1))
+    desk.recovery.questions.outgoing.clear()
+
+    desk.answer(Position(1, 1), range(2, 5))
+    assert desk.recovery.questions.outgoing == [Question(X, Position(1, 4))]
+    assert desk.follower.state is Following.BEHIND
+    desk.answer(Position(1, 4), range(5, 10))
+
+    assert desk.said() == [tick(1, seq) for seq in range(2, 10)]
+    assert desk.follower.state is Following.LIVE
+    assert desk.recovery.tape.newest == Position(1, 9)
+
+
+def test_resume_of_a_silent_symbol_goes_on_when_there_is_room() -> None:
+    """A replay that filled its outbox, with no live tick yet, is asked on once the client has taken it."""
+    desk = Desk(history=True)
+    desk.recovery.heard(Position(1, 9), desk.now)
+    desk.follow(Position(1, 1))
+    desk.outbox.blocked = True
+    desk.answer(Position(1, 1), range(2, 5))
+    desk.recovery.questions.outgoing.clear()
+
+    desk.outbox.blocked = False
+    desk.recovery.drained(desk.follower, desk.now)
+
+    assert desk.recovery.questions.outgoing == [Question(X, Position(1, 1))]
+    desk.answer(Position(1, 1), range(2, 10))
+    assert desk.said() == [tick(1, seq) for seq in range(2, 10)]
+
+
+def test_hole_before_a_quiet_spell_is_asked_on_page_by_page() -> None:
+    """What a mark names beyond one page of history is asked for at once, not after the mark's grace again."""
+    desk = Desk(history=True)
+    desk.live(1, 1)
+    desk.follow()
+    desk.said()
+    desk.recovery.heard(Position(1, 9), desk.now)
+    desk.later(MARK_GRACE)
+    desk.recovery.questions.outgoing.clear()
+
+    desk.answer(Position(1, 1), range(2, 5))
+    assert desk.recovery.questions.outgoing == [Question(X, Position(1, 4))]
+    desk.answer(Position(1, 4), range(5, 10))
+
+    assert b"\n".join(entry for entry in desk.said() if isinstance(entry, bytes)).count(b"}") == 8
+    assert desk.recovery.tape.newest == Position(1, 9)
