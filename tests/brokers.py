@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from services.errors import MissingRequirement
 
@@ -48,6 +48,14 @@ class Broker(Protocol):
         """Stop it in an orderly way, or kill it."""
         ...
 
+    def freeze(self) -> None:
+        """Stop it in its tracks until `thaw`; the kernel goes on acknowledging what is sent to it."""
+        ...
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        ...
+
     def ctl(self, *arguments: str) -> str:
         """Run rabbitmqctl on it and return what it printed."""
         ...
@@ -71,7 +79,7 @@ def find_broker(environment: Mapping[str, str] = os.environ) -> Broker:
     broker: Broker
     if forced != "local" and _docker_can():
         broker = DockerBroker()
-    elif forced != "docker" and (folder := server_folder() or _install()):
+    elif forced != "docker" and (folder := local_folder()):
         broker = LocalBroker(folder)
     else:
         raise MissingRequirement(_ASK_FOR_ONE)
@@ -99,6 +107,14 @@ class GivenBroker:
         del hard
         self.start()
 
+    def freeze(self) -> None:
+        """Refuse: it is not ours."""
+        self.start()
+
+    def thaw(self) -> None:
+        """Refuse: it is not ours."""
+        self.start()
+
     def ctl(self, *arguments: str) -> str:
         """Refuse: it is not ours."""
         raise MissingRequirement(f"rabbitmqctl {arguments[0]} needs an own broker: unset TICKWIRE_TEST_AMQP_URL")
@@ -107,13 +123,40 @@ class GivenBroker:
         """Leave it alone."""
 
 
-class LocalBroker:
-    """An own node of the machine's rabbitmq-server, with its own folder, ports, name and cookie."""
+class Site(NamedTuple):
+    """Where a node lives: its ports, and what it shares with the nodes of its cluster."""
 
-    def __init__(self, folder: Path, *, plugins: Sequence[str] = (), settings: str = "") -> None:
+    port: int
+    distribution: int
+    epmd: int
+    cookie: str
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return f"tickwire-{self.port}@localhost"
+
+
+def sites(count: int) -> list[Site]:
+    """Return free places for *count* nodes that share an epmd and a cookie."""
+    epmd, *ports = free_ports(1 + 2 * count)
+    cookie = secrets.token_hex(16)
+    return [Site(port, distribution, epmd, cookie) for port, distribution in zip(*[iter(ports)] * 2, strict=True)]
+
+
+class LocalBroker:
+    """An own node of the machine's rabbitmq-server, with its own folder, ports, name and cookie.
+
+    *site*: given where the node is one of a cluster; *settings* are further lines of its rabbitmq.conf.
+    """
+
+    def __init__(
+        self, folder: Path, *, plugins: Sequence[str] = (), settings: str = "", site: Site | None = None
+    ) -> None:
         self._bin = folder
         self._folder = Path(tempfile.mkdtemp(prefix="tickwire-rabbitmq-"))
-        self._port, distribution, self._epmd = free_ports(3)
+        self.site = site or sites(1)[0]
+        self._port, distribution, self._epmd, secret = self.site
         self._process: subprocess.Popen[bytes] | None = None
         (self._folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.default = 127.0.0.1:{self._port}\n"
@@ -122,7 +165,7 @@ class LocalBroker:
         )
         (self._folder / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n")
         cookie = self._folder / ".erlang.cookie"
-        cookie.write_text(secrets.token_hex(16))
+        cookie.write_text(secret)
         cookie.chmod(0o400)
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("RABBITMQ_")},
@@ -130,7 +173,7 @@ class LocalBroker:
             "ERL_EPMD_PORT": str(self._epmd),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_RELAXED_COMMAND_CHECK": "1",  # else epmd refuses to end right after a killed node
-            "RABBITMQ_NODENAME": f"tickwire-{self._port}@localhost",
+            "RABBITMQ_NODENAME": self.site.name,
             "RABBITMQ_DIST_PORT": str(distribution),
             "RABBITMQ_CONF_ENV_FILE": os.devnull,
             "RABBITMQ_CONFIG_FILE": str(self._folder / "rabbitmq.conf"),
@@ -150,6 +193,11 @@ class LocalBroker:
 
     def start(self) -> None:
         """Start the node and wait until it speaks AMQP."""
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Start the node: the nodes of a cluster wait for each other, so all are launched first."""
         with (self._folder / "output").open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 [self._bin / "rabbitmq-server"],
@@ -159,6 +207,9 @@ class LocalBroker:
                 stderr=output,
                 start_new_session=True,  # Ctrl-C at the tests must not reach it before the tests' own end
             )
+
+    def wait(self) -> None:
+        """Return once the node speaks AMQP."""
         _wait_for_amqp(self._port, self._died)
 
     def stop(self, *, hard: bool = False) -> None:
@@ -172,6 +223,16 @@ class LocalBroker:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(30)
         self._process = None
+
+    def freeze(self) -> None:
+        """Send SIGSTOP to the node."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Send SIGCONT to the node."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGCONT)
 
     def ctl(self, *arguments: str) -> str:
         """Run rabbitmqctl on the node."""
@@ -225,6 +286,14 @@ class DockerBroker:
             container.wait(timeout=30)
         else:
             container.stop(timeout=30)
+
+    def freeze(self) -> None:
+        """Pause the container."""
+        self._container.get_wrapped_container().pause()
+
+    def thaw(self) -> None:
+        """Let the container go on."""
+        self._container.get_wrapped_container().unpause()
 
     def ctl(self, *arguments: str) -> str:
         """Run rabbitmqctl in the container."""
@@ -304,6 +373,11 @@ def server_folder() -> Path | None:
         return _DEBIAN_BIN
     found = shutil.which("rabbitmq-server")
     return Path(found).resolve().parent if found else None
+
+
+def local_folder() -> Path | None:
+    """Return the folder of rabbitmq-server, installed first where it is missing and we may; else None."""
+    return server_folder() or _install()
 
 
 def _install() -> Path | None:

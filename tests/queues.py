@@ -21,6 +21,16 @@ def followed(broker: Broker) -> Counter[str]:
     return found
 
 
+def consumers(broker: Broker) -> Counter[int]:
+    """Return how many queues have so many consumers, by that number, without the log and those of a witness."""
+    found: Counter[int] = Counter()
+    for line in broker.ctl("list_queues", "name", "consumers").splitlines()[1:]:
+        name, _, count = line.partition("\t")
+        if name != LOG_QUEUE and not name.startswith(WITNESS):
+            found[int(count)] += 1
+    return found
+
+
 def queues(broker: Broker) -> list[str]:
     """Return the names of all queues but the log and those of a witness."""
     names = broker.ctl("list_queues", "name").splitlines()[1:]

@@ -39,6 +39,8 @@ class Tickwire:
         self.kind = kind
         self.log: deque[dict[str, Any]] = deque(maxlen=KEPT_LINES)
         self.stray: list[str] = []
+        self.excused: set[str] = set()
+        """Events that a fault of the test's brings about, so that they are no errors of the process."""
         self.port = self.ops_port = 0
         self._process, self._http = process, http
         self._news = asyncio.Event()
@@ -50,7 +52,7 @@ class Tickwire:
     async def start(cls, kind: str, environment: Mapping[str, object], http: ClientSession) -> Self:
         """Start a process on free ports and return once it listens there."""
         ops_port, port = free_ports(2)
-        ports = {"OPS_PORT": ops_port} if kind == "producer" else {"OPS_PORT": ops_port, "PORT": port}
+        ports = {"OPS_PORT": ops_port, "PORT": port} if kind == "gateway" else {"OPS_PORT": ops_port}
         clean = {name: value for name, value in os.environ.items() if not name.startswith("TICKWIRE_")}
         given = {**ports, **environment}
         if int(str(environment.get("WORKERS", 1))) > 1:
@@ -185,8 +187,9 @@ class Tickwire:
 
     @property
     def errors(self) -> list[dict[str, Any]]:
-        """Lines of level error or worse."""
-        return [line for line in self.log if line.get("level") in {"error", "critical"}]
+        """Lines of level error or worse, without the excused."""
+        lines = [line for line in self.log if line.get("level") in {"error", "critical"}]
+        return [line for line in lines if line.get("event") not in self.excused]
 
     @property
     def tail(self) -> str:
@@ -238,13 +241,14 @@ class Stack:
 
     async def gateway(self, **settings: object) -> Tickwire:
         """Start a gateway on free ports."""
-        return await self._start("gateway", settings)
+        return await self.start("gateway", settings)
 
     async def producer(self, **settings: object) -> Tickwire:
         """Start a producer."""
-        return await self._start("producer", settings)
+        return await self.start("producer", settings)
 
-    async def _start(self, kind: str, settings: Mapping[str, object]) -> Tickwire:
+    async def start(self, kind: str, settings: Mapping[str, object]) -> Tickwire:
+        """Start a process of any kind."""
         common: dict[str, object] = {
             "BROKER_URL": self.broker_url,
             "LOG_STYLE": "json",

@@ -53,7 +53,7 @@ class Supervisor:
             lasted = 0.0 if self._since is None else self._clock.monotonic() - self._since
             self._since = None
             lost(reason)
-            await asyncio.sleep(self._backoff.after(lasted))
+            await asyncio.sleep(self._backoff.after(lasted, denied=reason is LostReason.AUTH))
 
     async def _once(self, address: URL, serve: Serve, observe: Callable[[Event], None]) -> LostReason:
         try:

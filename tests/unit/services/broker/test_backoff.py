@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from random import Random
 
-from services.broker.backoff import BASE_S, CAP_S, Backoff, jitter
+from services.broker.backoff import BASE_S, CAP_S, DENIED_S, Backoff, jitter
 
 
 def longest(most: float) -> float:
@@ -41,3 +41,10 @@ def test_a_wait_may_be_anything_below_the_limit() -> None:
         assert all(0 <= w <= BASE_S for w in waits)
         assert min(waits) < BASE_S / 10
         assert max(waits) > BASE_S * 0.9
+
+
+def test_refused_credentials_are_tried_less_than_once_a_second() -> None:
+    """However the dice fall, two attempts with refused credentials are more than a second apart."""
+    shortest = Backoff(lambda _: 0.0)
+    assert {shortest.after(0.0, denied=True) for _ in range(10)} == {DENIED_S}
+    assert [round(Backoff(longest).after(0.0, denied=denied), 3) for denied in (False, True)] == [0.1, 1.1]
