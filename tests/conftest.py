@@ -46,6 +46,7 @@ async def _vhost_url(amqp_url: str) -> str:
 async def _clean(url: str) -> None:
     async with aiormq.connect(url) as connection:
         channel = await connection.channel()
-        await channel.queue_delete(topology.LOG)
-        for exchange in topology.EXCHANGES:
+        for queue in (topology.LOG, topology.CANDLE_LOG, topology.HISTORY):
+            await channel.queue_delete(queue)
+        for exchange in (*topology.EXCHANGES, topology.RPC, topology.CANDLES):
             await channel.exchange_delete(exchange.name)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.broker.ports import LostReason
 
+ANSWER_SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Buckets up to the longest wait for an answer."""
 ROLES: Final = ("consume", "publish", "rpc", "log", "answer", "lease")
 """What a connection is for: the closed set of the label `role`."""
+
+STORED: Final = ("written", "dropped")
+"""What became of a finished candle: the closed set of the label `outcome`."""
 
 
 class BrokerMetrics:
@@ -46,3 +51,53 @@ class BrokerMetrics:
             self.blocked.labels(role)
             for reason in LostReason:
                 self.reconnects.labels(role, reason.value)
+        self.rpc = RpcMetrics(registry)
+
+
+class RpcMetrics:
+    """Metrics of asking history and of answering for it."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.present = Gauge(
+            "tickwire_rpc_present", "1 while history counts as present for who asks here", registry=registry
+        )
+        self.requests = Counter("tickwire_rpc_requests_total", "Requests sent to history", registry=registry)
+        self.replies = Counter("tickwire_rpc_replies_total", "Replies received from history", registry=registry)
+        self.late = Counter(
+            "tickwire_rpc_late_total",
+            "Replies dropped since nobody waits for them any more",
+            registry=registry,
+        )
+        self.timeouts = Counter(
+            "tickwire_rpc_timeouts_total", "Questions that nobody answered in time", registry=registry
+        )
+        self.unsent = Counter(
+            "tickwire_rpc_unsent_total",
+            "Requests not written since the broker takes nothing (alarm, or a full socket)",
+            registry=registry,
+        )
+        self.malformed = Counter(
+            "tickwire_rpc_malformed_total",
+            "Requests and replies dropped since no codec of ours wrote them",
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "tickwire_rpc_seconds",
+            "From a request to each of its replies",
+            buckets=ANSWER_SECONDS,
+            registry=registry,
+        )
+        self.answered = Counter("tickwire_rpc_answered_total", "Questions answered here", registry=registry)
+        self.left = Counter(
+            "tickwire_rpc_left_total",
+            "Questions left to the asker's next attempt since a request had too many bytes of answers",
+            registry=registry,
+        )
+        self.candles = Counter(
+            "tickwire_candles_stored_total",
+            "Finished candles given to the candle log, or dropped since the broker takes nothing",
+            ["outcome"],
+            registry=registry,
+        )
+        for outcome in STORED:
+            self.candles.labels(outcome)

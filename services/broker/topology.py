@@ -27,6 +27,10 @@ TICKS: Final = Exchange("tickwire.ticks", "topic")
 CONTROL: Final = Exchange("tickwire.control", "fanout")
 """Heartbeats and directories."""
 EXCHANGES: Final = (TICKS, CONTROL)
+RPC: Final = Exchange("tickwire.rpc", "direct")
+"""Requests to history by `HISTORY_KEY`, replies by the name of the asker's queue."""
+CANDLES: Final = Exchange("tickwire.candles", "fanout")
+"""Finished candles, into the candle log."""
 
 LOG: Final = "tickwire.log"
 LOG_KEYS: Final = ("tick.#", "last.#")
@@ -52,6 +56,43 @@ CONTROL_ARGUMENTS: Final[Mapping[str, Argument]] = {
     "x-message-ttl": 10_000,
 }
 """Of a source's queue of control messages: everything is said again within 10 s."""
+
+HISTORY: Final = "tickwire.history"
+"""The queue of requests to history, shared by its replicas."""
+HISTORY_KEY: Final = "history"
+_HISTORY_ARGUMENTS: Final[Mapping[str, Argument]] = {
+    "x-max-length": 10_000,
+    "x-overflow": "drop-head",
+    "x-message-ttl": 500,  # whoever asked has given up by then
+}
+CLUSTER: Final = 3
+"""Addresses of a broker from which on it is taken for a cluster."""
+
+REPLIES_ARGUMENTS: Final[Mapping[str, Argument]] = {
+    "x-max-length": 1_000,
+    "x-max-length-bytes": 16 * 1024**2,
+    "x-overflow": "drop-head",
+    "x-message-ttl": 500,  # a later reply would be dropped by the asker
+}
+"""Of an asker's queue of replies."""
+
+CANDLE_LOG: Final = "tickwire.candles"
+CANDLE_LOG_ARGUMENTS: Final[Mapping[str, Argument]] = {
+    "x-queue-type": "stream",
+    "x-max-age": "2D",
+    "x-max-length-bytes": 256 * 1024**2,
+    "x-stream-max-segment-size-bytes": 16 * 1024**2,
+}
+
+
+def history_arguments(addresses: int) -> Mapping[str, Argument]:
+    """Return the arguments of `HISTORY` on a broker with so many *addresses*.
+
+    A quorum queue in a cluster, where a durable classic one is gone with its node (404 from every node, measured
+    on 3.10).
+    """
+    kind = {"x-queue-type": "quorum"} if addresses >= CLUSTER else {}
+    return {**_HISTORY_ARGUMENTS, **kind}
 
 
 def exchange_of(route: Route) -> str:

@@ -107,6 +107,8 @@ def _event(channel: int, payload: bytes) -> Event | None:
     return None
 
 
+METHODS: Final = 20_000
+"""Method frames kept, about 150 bytes each: reply queues come and go, and each has a routing key."""
 _PUBLISH: Final = b"\0\x3c\0\x28\0\0"
 _CONTENT: Final = 60 << 16
 """Class and weight."""
@@ -151,6 +153,8 @@ class Envelopes:
     def _method(self, exchange: str, key: str) -> bytes:
         payload = _PUBLISH + _short(exchange) + _short(key) + b"\0"
         method = _frame(self._channel, payload)
+        if len(self._methods) >= METHODS:
+            self._methods.clear()
         self._methods[exchange, key] = method
         return method
 

@@ -45,6 +45,14 @@ async def declare_log(channel: AbstractChannel) -> None:
         await channel.queue_bind(topology.LOG, topology.TICKS.name, key)
 
 
+async def declare_candles(channel: AbstractChannel) -> None:
+    """Declare the candle log on *channel*."""
+    exchange = topology.CANDLES
+    await channel.exchange_declare(exchange.name, exchange_type=exchange.kind, durable=True)
+    await channel.queue_declare(topology.CANDLE_LOG, durable=True, arguments=dict(topology.CANDLE_LOG_ARGUMENTS))
+    await channel.queue_bind(topology.CANDLE_LOG, exchange.name)
+
+
 class LogTail:
     """Reads the newest entries of the log, each time over a short connection of its own."""
 

@@ -1,4 +1,4 @@
-"""The log, played back from any offset: its entries in batches, acknowledged in batches."""
+"""A log, played back from any offset: its entries in batches, acknowledged in batches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from services.market.symbol import Symbol
 
 PREFETCH: Final = 1_000
 """Entries that the broker sends ahead of our acks; a stream needs a bound."""
-ACK_EVERY: Final = PREFETCH // 4
+ACKS_PER_PREFETCH: Final = 4
 """In quarters of the prefetch: RabbitMQ 4.0 sends up to four times as fast as with an ack per read (measured)."""
 ACK_S: Final = 5.0
 """Longest that an entry waits for its ack: after 30 min (`consumer_timeout`) the broker closes the channel."""
@@ -23,13 +23,23 @@ _TAG: Final = "log"
 
 
 class Playback:
-    """Gives *take* what comes from the log, one call per read, and acknowledges it.  A channel has one at most.
+    """Gives *take* what comes from a log, one call per read, and acknowledges it.  A channel has one at most.
 
-    *take* must not raise: what it was given counts as taken all the same.
+    *take* must not raise: what it was given counts as taken all the same.  *stream*: which log.  *prefetch*:
+    entries that the broker sends ahead of our acks.
     """
 
-    def __init__(self, link: Link, channel: AbstractChannel, take: Reader) -> None:
+    def __init__(
+        self,
+        link: Link,
+        channel: AbstractChannel,
+        take: Reader,
+        *,
+        stream: str = topology.LOG,
+        prefetch: int = PREFETCH,
+    ) -> None:
         self._link, self._channel, self._take = link, channel, take
+        self._stream, self._prefetch, self._ack_every = stream, prefetch, prefetch // ACKS_PER_PREFETCH
         self._consumer: Consumer = (channel.number, _TAG.encode())
         self._owed = self._number = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -42,9 +52,9 @@ class Playback:
                 are the same.
         """
         self._link.lifted[self._consumer] = Wanted(Symbol(""), self._on_batch)
-        await self._channel.basic_qos(prefetch_count=PREFETCH)
+        await self._channel.basic_qos(prefetch_count=self._prefetch)
         await self._channel.basic_consume(
-            topology.LOG, _stray, consumer_tag=_TAG, arguments={"x-stream-offset": offset}
+            self._stream, _stray, consumer_tag=_TAG, arguments={"x-stream-offset": offset}
         )
 
     async def stop(self) -> None:
@@ -69,7 +79,7 @@ class Playback:
             return
         self._owed += len(batch.entries)
         self._number = batch.number
-        if self._owed >= ACK_EVERY:
+        if self._owed >= self._ack_every:
             self._pay()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(ACK_S, self._pay_late)
