@@ -18,6 +18,7 @@ from services.broker.rabbitmq import RabbitSink, RabbitSource
 from services.errors import BadSettings
 from services.runtime.clock import SystemClock
 from services.runtime.settings import ProcessSettings, variable
+from services.telemetry.loop import LoopCollector
 
 
 def produce(settings: ProducerSettings) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
@@ -73,6 +74,7 @@ def new_registry() -> CollectorRegistry:
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
+    LoopCollector(registry)
     return registry
 
 

@@ -27,7 +27,7 @@ AT_ONCE: Final = 50
 
 
 class Crowd:
-    """One producer, gateways, history processes, and *clients* roamers with *each* symbols."""
+    """Producers, gateways, history processes, and *clients* roamers with *each* symbols."""
 
     def __init__(
         self,
@@ -39,15 +39,17 @@ class Crowd:
         rate: int,
         gateways: Sequence[Mapping[str, object]] = ({}, {}),
         histories: Sequence[Mapping[str, object]] = (),
+        producers: Sequence[Mapping[str, object]] = ({},),
+        conflates: bool = False,
     ) -> None:
         self.stack, self._folder, self._rate = stack, folder, rate
         self.gateways: list[Tickwire] = []
         self.histories: list[Tickwire] = []
-        self.producer: Tickwire
-        self._given = (list(gateways), list(histories))
+        self.producers: list[Tickwire] = []
+        self._given = (list(gateways), list(histories), list(producers))
         self.clients = [
             Roamer(
-                Checker(f"client {n}", sample=50),
+                Checker(f"client {n}", sample=50, conflates=conflates),
                 [SYMBOLS[(n * 37 + k * 13) % len(SYMBOLS)] for k in range(each)],
                 self.streams,
                 n,
@@ -58,9 +60,9 @@ class Crowd:
     async def __aenter__(self) -> Self:
         """Start all, and return once each client has all its symbols."""
         self._write_symbols()
-        settings = {"RATE": self._rate, "SEED": SEED, "SYMBOLS": self._folder / "symbols.csv"}
-        self.producer = await self.stack.producer(**settings)
-        gateways, histories = self._given
+        gateways, histories, producers = self._given
+        for given in producers:
+            await self.add_producer(**given)
         self.histories += [await self.stack.start("history", given) for given in histories]
         self.gateways += [await self.stack.gateway(**given) for given in gateways]
         for process in (*self.histories, *self.gateways):
@@ -77,6 +79,22 @@ class Crowd:
     ) -> None:
         """Let the clients go; the stack ends the processes."""
         await asyncio.gather(*(client.end() for client in self.clients))
+
+    async def add_producer(self, **given: object) -> Tickwire:
+        """Start one more producer of the same symbols."""
+        settings = {"RATE": self._rate, "SEED": SEED, "SYMBOLS": self._folder / "symbols.csv", **given}
+        self.producers.append(await self.stack.producer(**settings))
+        return self.producers[-1]
+
+    async def leader(self) -> Tickwire:
+        """The producer that publishes, once there is one."""
+        deadline = asyncio.get_running_loop().time() + BEGIN_S
+        while True:
+            for producer in self.producers:
+                if producer.alive and await producer.metric("tickwire_producer_leading"):
+                    return producer
+            assert asyncio.get_running_loop().time() < deadline, "nobody leads"
+            await asyncio.sleep(0.05)
 
     def streams(self, number: int) -> list[str]:
         """Where client *number* may connect: its own gateway first."""
@@ -108,12 +126,15 @@ class Crowd:
         return [client.recovered_s[-1] for client in clients]
 
     async def settle(self) -> Counter[str]:
-        """Stop the producer; each client must have reached its last positions in time, with a clean checker.
+        """Stop the producers; each client must have reached its last positions in time, with a clean checker.
 
         Returns what was told instead of ticks: gaps by reason, `conflated`, and `snapshots` beyond the first.
         """
+        leader = await self.leader()
         async with LastMarks(self.stack.broker_url) as witness:
-            await self.producer.stop()
+            for producer in [p for p in self.producers if p.alive and p is not leader]:
+                await producer.stop()  # first those that would take over
+            await leader.stop()
             last = await witness.read()
         checkers = [client.checker for client in self.clients]
         try:
