@@ -73,7 +73,7 @@ class RpcMetrics:
         )
         self.unsent = Counter(
             "tickwire_rpc_unsent_total",
-            "Requests not written since the broker takes nothing (alarm, or a full socket)",
+            "Requests not sent, or not answered, since the broker takes nothing (alarm, or a full socket)",
             registry=registry,
         )
         self.malformed = Counter(

@@ -127,9 +127,11 @@ class Shift:
     def _take(self, batch: Batch) -> None:
         parts = list[bytes]()
         try:
-            if self.post.ready:  # else nobody takes answers, and the askers will have given up when somebody does
+            if self.post.ready:
                 for _, _, body in batch.entries:
                     self._answer(parts, body)
+            else:  # nobody takes answers, and when somebody does, the askers will have given up
+                self._metrics.unsent.inc(len(batch.entries))
         finally:
             # Acked behind the replies and in any case: eight requests without an ack, and no more would come.
             self.post.write([*parts, ack_frame(batch.channel, batch.number)], waits=True)
