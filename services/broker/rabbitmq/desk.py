@@ -15,6 +15,7 @@ from services.broker import topology
 from services.broker.history import CandleAnswer, Desk, Question, Respondent
 from services.broker.metrics import BrokerMetrics, RpcMetrics
 from services.broker.rabbitmq.addresses import parse_addresses
+from services.broker.rabbitmq.content import MAX_BODY
 from services.broker.rabbitmq.deliveries import Batch, Wanted
 from services.broker.rabbitmq.frames import Blocked, Event, ack_frame
 from services.broker.rabbitmq.link import Link, ignore
@@ -143,7 +144,10 @@ class Shift:
             self._metrics.malformed.inc()
             return
         for reply in encode_replies(request.number, self._told(request)):
-            self.post.add(parts, topology.RPC, request.reply_to, reply)
+            if len(reply) > MAX_BODY:  # the asker would take it for no AMQP and end its connection
+                self._metrics.left.inc()
+            else:
+                self.post.add(parts, topology.RPC, request.reply_to, reply)
 
     def _told(self, request: Request) -> list[Told]:
         told, size = list[Told](), 0
