@@ -26,7 +26,7 @@ DATA: Final = Path("/data")
 """Folders of programs that run as our user though their images do not know it: mounted here, they get it."""
 TEMPLATE: Final = Path(__file__).with_name("definitions.json")
 
-PROCESSES: Final = ("producer", "gateway")
+PROCESSES: Final = ("producer", "gateway", "history")
 OPERATOR: Final = "operator"
 GRAFANA: Final = "grafana"
 BROKER: Final = "rabbitmq:5672"

@@ -73,7 +73,7 @@ class RpcMetrics:
         )
         self.unsent = Counter(
             "tickwire_rpc_unsent_total",
-            "Requests not written since the broker takes nothing (alarm, or a full socket)",
+            "Requests not sent, or not answered, since the broker takes nothing (alarm, or a full socket)",
             registry=registry,
         )
         self.malformed = Counter(
@@ -90,7 +90,7 @@ class RpcMetrics:
         self.answered = Counter("tickwire_rpc_answered_total", "Questions answered here", registry=registry)
         self.left = Counter(
             "tickwire_rpc_left_total",
-            "Questions left to the asker's next attempt since a request had too many bytes of answers",
+            "Questions not answered here since their answers had too many bytes",
             registry=registry,
         )
         self.candles = Counter(

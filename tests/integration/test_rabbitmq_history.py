@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import multiprocessing
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiormq
 import pytest
 import uvloop
 from aiormq.abc import AbstractChannel
 from prometheus_client import CollectorRegistry
+from yarl import URL
 
 from services.broker import topology
 from services.broker.history import PAGE_BYTES, Answer, CandleQuestion, Question
@@ -24,6 +27,7 @@ from services.broker.rabbitmq import RabbitDesk, RabbitHistory, RabbitSink, Rabb
 from services.broker.rabbitmq.addresses import parse_addresses
 from services.broker.rabbitmq.link import dial
 from services.broker.rabbitmq.queues import declare_requests
+from services.broker.rpc import encode_replies
 from services.errors import HistoryUnavailable
 from services.market.candle import Candle
 from services.market.position import Position
@@ -186,6 +190,24 @@ async def test_candles_are_answered(vhost_url: str) -> None:
         shelf.made = tuple(Candle(A, 60, n * 60_000_000, 0, 1, 5, 9, 4, 6, 3, 2, 2) for n in range(10))
         answer = await asker.port.candles(CandleQuestion(A, 60, 0, 3))
         assert answer.candles == shelf.made[-3:]
+
+
+async def test_an_answer_may_take_several_frames(vhost_url: str) -> None:
+    """6,000 candles, more than a frame of 131,072 bytes holds, come as one answer."""
+    async with pair(vhost_url) as (asker, _, shelf):
+        shelf.made = tuple(Candle(A, 60, n * 60_000_000, 0, 1, 5, 9, 4, 6, 3, 2, 2) for n in range(6_000))
+        assert (await asker.port.candles(CandleQuestion(A, 60, 0, 6_000))).candles == shelf.made
+
+
+async def test_replies_that_nobody_waits_for_are_dropped(vhost_url: str) -> None:
+    """A reply to no open request is counted as late, one that no codec wrote as malformed; the next one counts."""
+    async with pair(vhost_url) as (asker, _, _), operator(vhost_url) as channel:
+        assert asker.port._hatch is not None
+        queue = asker.port._hatch.queue
+        for body in (*encode_replies(1_000_000, []), b"{}"):
+            await channel.basic_publish(body, exchange=topology.RPC.name, routing_key=queue)
+        await eventually(lambda: asker.count("late_total") == asker.count("malformed_total") == 1)
+        assert (await asker.port.ask(LATEST)).top == Position(1, 5)
 
 
 async def test_two_desks_share_the_questions(vhost_url: str) -> None:
@@ -384,6 +406,50 @@ async def test_many_desks_may_start_at_once(vhost_url: str) -> None:
         links = [await stack.enter_async_context(dial(address, SystemClock())) for _ in range(20)]
         channels = await asyncio.gather(*(declare_requests(link, 1 + 2 * (n % 2)) for n, link in enumerate(links)))
         assert all(not channel.is_closed for channel in channels)
+
+
+DEFINITIONS = Path(__file__).parents[2] / "deploy" / "rabbitmq" / "definitions.json"
+
+
+def _rights(name: str) -> Iterator[list[str]]:
+    definitions = json.loads(DEFINITIONS.read_text())
+    for section, command, words in (
+        ("permissions", "set_permissions", ("user", "configure", "write", "read")),
+        ("topic_permissions", "set_topic_permissions", ("user", "exchange", "write", "read")),
+    ):
+        yield from ([command, *(r[word] for word in words)] for r in definitions[section] if r["user"] == name)
+
+
+@asynccontextmanager
+async def user(broker: Broker, url: str, name: str) -> AsyncIterator[str]:
+    """The address for a user with the rights that the shipped definitions give to *name*."""
+    for command in (["add_user", name, "secret"], *_rights(name)):
+        await asyncio.to_thread(broker.ctl, *command)
+    try:
+        yield str(URL(url).with_user(name).with_password("secret"))
+    finally:
+        await asyncio.to_thread(broker.ctl, "delete_user", name)
+
+
+async def test_the_shipped_rights_suffice(vhost_url: str, broker_control: Broker) -> None:
+    """Gateway and producer may ask, history may answer, read the log and keep candles, each as its own user."""
+    async with AsyncExitStack() as stack:
+        urls = [
+            await stack.enter_async_context(user(broker_control, vhost_url, name))
+            for name in ("gateway", "producer", "history")
+        ]
+        shelf = Shelf()
+        shelf.put(A, 5)
+        await stack.enter_async_context(answering(urls[2], shelf))
+        log, record = await stack.enter_async_context(reading(urls[2]))
+        for url in urls[:2]:
+            asker = await stack.enter_async_context(asking(url))
+            assert (await asker.answer()).top == Position(1, 5)
+        sink = RabbitSink(urls[1], name="test", clock=SystemClock())
+        await stack.enter_async_context(running_sink(sink))
+        sink.publish([*written(1, 5), control(heartbeat("x"))])
+        log.store([candle(1)])
+        await eventually(lambda: record.positions == ticks(1, 5) and record.controls and record.candles)
 
 
 # ----------------------------------------------------------------------------------------------------- reading

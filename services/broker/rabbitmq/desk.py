@@ -15,6 +15,7 @@ from services.broker import topology
 from services.broker.history import CandleAnswer, Desk, Question, Respondent
 from services.broker.metrics import BrokerMetrics, RpcMetrics
 from services.broker.rabbitmq.addresses import parse_addresses
+from services.broker.rabbitmq.content import MAX_BODY
 from services.broker.rabbitmq.deliveries import Batch, Wanted
 from services.broker.rabbitmq.frames import Blocked, Event, ack_frame
 from services.broker.rabbitmq.link import Link, ignore
@@ -127,9 +128,11 @@ class Shift:
     def _take(self, batch: Batch) -> None:
         parts = list[bytes]()
         try:
-            if self.post.ready:  # else nobody takes answers, and the askers will have given up when somebody does
+            if self.post.ready:
                 for _, _, body in batch.entries:
                     self._answer(parts, body)
+            else:  # nobody takes answers, and when somebody does, the askers will have given up
+                self._metrics.unsent.inc(len(batch.entries))
         finally:
             # Acked behind the replies and in any case: eight requests without an ack, and no more would come.
             self.post.write([*parts, ack_frame(batch.channel, batch.number)], waits=True)
@@ -141,7 +144,10 @@ class Shift:
             self._metrics.malformed.inc()
             return
         for reply in encode_replies(request.number, self._told(request)):
-            self.post.add(parts, topology.RPC, request.reply_to, reply)
+            if len(reply) > MAX_BODY:  # the asker would take it for no AMQP and end its connection
+                self._metrics.left.inc()
+            else:
+                self.post.add(parts, topology.RPC, request.reply_to, reply)
 
     def _told(self, request: Request) -> list[Told]:
         told, size = list[Told](), 0

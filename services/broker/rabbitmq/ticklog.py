@@ -30,7 +30,12 @@ from services.market.wire import TickMessage, decode_message
 from services.runtime.clock import Clock
 
 PREFETCH: Final = 5_000
-"""Entries of the log that the broker sends ahead of our acks."""
+"""Entries of the log that the broker sends ahead of our acks.
+
+240,000 messages of one tick, read back in turns on a busy machine: with 1,000 at 22,000 to 28,000 a second and
+with 5,000 at 22,000 to 29,000 on RabbitMQ 3.10; 28,000 to 37,000 and 36,000 to 49,000 on 4; 20,000 was no faster.
+A message of one tick costs 8 us of CPU here, one of ten 17.
+"""
 CANDLES_PREFETCH: Final = 64
 """Entries of the candle log that the broker sends ahead; each is up to 64 KiB."""
 

@@ -16,7 +16,7 @@ import pytest
 from deploy import credentials
 
 _TEMPLATE = Path(credentials.__file__).parent / "rabbitmq" / "definitions.json"
-_READERS = ("broker", "producer", "gateway", "operator", "grafana")
+_READERS = ("broker", "producer", "gateway", "history", "operator", "grafana")
 
 
 @pytest.fixture
@@ -51,6 +51,7 @@ def test_every_reader_gets_its_own(folder: Path) -> None:
         "broker/definitions.json",
         "producer/env",
         "gateway/env",
+        "history/env",
         "operator/password",
         "grafana/password",
     }
@@ -59,7 +60,7 @@ def test_every_reader_gets_its_own(folder: Path) -> None:
         (folder / "operator/password").read_text(),
         (folder / "grafana/password").read_text(),
     ]
-    assert len(set(passwords)) == 4
+    assert len(set(passwords)) == 5
     assert all(len(password) >= 43 for password in passwords)
 
 
@@ -90,17 +91,18 @@ def test_second_start_keeps_passwords(folder: Path) -> None:
     first = _files(folder)
     credentials.make(folder, _TEMPLATE)
     second = _files(folder)
-    kept = ("producer/env", "gateway/env", "operator/password")
+    kept = ("producer/env", "gateway/env", "history/env", "operator/password")
     assert {name: second[name] for name in kept} == {name: first[name] for name in kept}
     assert "grafana/password" in second
 
 
 def test_only_operator_administers(folder: Path) -> None:
-    """Producer and gateway have no tag, so the management interface does not let them in; nobody is guest."""
+    """No process has a tag, so the management interface does not let one in; nobody is guest."""
     credentials.make(folder, _TEMPLATE)
     assert {name: user["tags"] for name, user in _users(folder).items()} == {
         "producer": [],
         "gateway": [],
+        "history": [],
         "operator": ["administrator"],
     }
 
@@ -140,6 +142,9 @@ def _allowed(user: str) -> Iterator[tuple[str, str]]:
         "tickwire.ticks",
         "tickwire.control",
         "tickwire.log",
+        "tickwire.rpc",
+        "tickwire.history",
+        "tickwire.candles",
         "amq.gen-x",
         "amq.topic",
         "amq.default",
@@ -150,24 +155,40 @@ def _allowed(user: str) -> Iterator[tuple[str, str]]:
 
 
 def test_rights_of_gateway() -> None:
-    """A gateway declares the exchanges, has queues of its own and reads both; it cannot publish anything."""
+    """A gateway declares the exchanges, has queues of its own, reads both feeds, and publishes questions only."""
     assert set(_allowed("gateway")) == {
         ("configure", "tickwire.ticks"),
         ("configure", "tickwire.control"),
+        ("configure", "tickwire.rpc"),
         ("configure", "amq.gen-x"),
+        ("write", "tickwire.rpc"),
         ("write", "amq.gen-x"),
         ("read", "amq.gen-x"),
         ("read", "tickwire.ticks"),
         ("read", "tickwire.control"),
+        ("read", "tickwire.rpc"),
     }
 
 
 def test_rights_of_producer() -> None:
-    """A producer declares and writes exchanges and log, and reads what binding and the newest epoch need."""
-    tickwire = ("tickwire.ticks", "tickwire.control", "tickwire.log")
+    """A producer declares and writes exchanges and log, asks history, and reads what binding and epochs need."""
+    tickwire = ("tickwire.ticks", "tickwire.control", "tickwire.log", "tickwire.rpc", "amq.gen-x")
     assert set(_allowed("producer")) == {
         *(("configure", name) for name in tickwire),
         *(("write", name) for name in tickwire),
         ("read", "tickwire.ticks"),
         ("read", "tickwire.log"),
+        ("read", "tickwire.rpc"),
+        ("read", "amq.gen-x"),
+    }
+
+
+def test_rights_of_history() -> None:
+    """History declares and reads everything of Tickwire's, and publishes answers and candles, never ticks."""
+    written = ("tickwire.log", "tickwire.rpc", "tickwire.history", "tickwire.candles", "amq.gen-x")
+    declared = (*written, "tickwire.ticks", "tickwire.control")
+    assert set(_allowed("history")) == {
+        *(("configure", name) for name in declared),
+        *(("write", name) for name in written),
+        *(("read", name) for name in declared),
     }

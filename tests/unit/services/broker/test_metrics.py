@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry
 
-from services.broker.metrics import ROLES, BrokerMetrics
+from services.broker.metrics import ROLES, STORED, BrokerMetrics
 from services.broker.ports import LostReason
 
 
@@ -17,3 +17,5 @@ def test_every_series_is_there_from_the_start() -> None:
         for reason in LostReason:
             labels = {"role": role, "reason": reason.value}
             assert registry.get_sample_value("tickwire_broker_reconnects_total", labels) == 0
+    for outcome in STORED:
+        assert registry.get_sample_value("tickwire_candles_stored_total", {"outcome": outcome}) == 0

@@ -32,4 +32,14 @@ def test_every_queue_is_bounded_and_drops_its_oldest() -> None:
     """A live queue holds 1,000 messages of at most 2 s, and every queue drops its oldest."""
     assert topology.LIVE_ARGUMENTS == {"x-max-length": 1_000, "x-overflow": "drop-head", "x-message-ttl": 2_000}
     assert topology.CONTROL_ARGUMENTS["x-overflow"] == "drop-head"
-    assert {"x-max-age", "x-max-length-bytes"} <= topology.LOG_ARGUMENTS.keys()
+    assert topology.REPLIES_ARGUMENTS["x-overflow"] == "drop-head"
+    for log in (topology.LOG_ARGUMENTS, topology.CANDLE_LOG_ARGUMENTS):
+        assert {"x-max-age", "x-max-length-bytes"} <= log.keys()
+
+
+@pytest.mark.parametrize(("addresses", "kind"), [(1, None), (2, None), (3, "quorum"), (5, "quorum")])
+def test_the_request_queue_fits_the_broker(addresses: int, kind: str | None) -> None:
+    """From three addresses on the queue of requests is a quorum queue; its bounds are the same on any broker."""
+    arguments = dict(topology.history_arguments(addresses))
+    assert arguments.pop("x-queue-type", None) == kind
+    assert arguments == {"x-max-length": 10_000, "x-overflow": "drop-head", "x-message-ttl": 500}
