@@ -7,7 +7,7 @@ SOURCES := services gateway producer tickwire tests benchmarks
 # What needs no container engine.  A folder that is not there yet is left out.
 SUITES := $(wildcard tests/unit tests/contract tests/integration tests/model tests/faults)
 
-.PHONY: demo test check e2e bench bench-quick bench-micro clean help
+.PHONY: demo test faults check e2e bench bench-quick bench-micro clean help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -16,8 +16,11 @@ help: ## show this list
 demo: $(VENV)/.runtime ## everything in one process: a page with moving prices at http://localhost:8080/
 	@exec $(BIN)/tickwire demo
 
-test: $(VENV)/.complete ## every test that needs no container engine
-	$(BIN)/pytest $(SUITES)
+test: $(VENV)/.complete ## every test that needs no container engine, but the long ones of make faults
+	$(BIN)/pytest -m "not slow" $(SUITES)
+
+faults: $(VENV)/.complete ## each fault against real processes, long ones too; writes build/faults.md
+	$(BIN)/pytest tests/faults
 
 check: $(VENV)/.complete ## format, lint, types, import rules, then make test
 	$(BIN)/ruff format --check .

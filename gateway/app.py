@@ -60,7 +60,7 @@ async def run(
         BadSettings: the TLS files are no certificate and its key.
     """
     context = await asyncio.to_thread(server_context, settings.tls_cert, settings.tls_key)
-    allow_files(settings.max_connections + SPARE_FILES)
+    settings = _fitting(settings, allow_files(settings.max_connections + SPARE_FILES))
     sessions = build_sessions(settings, clock)
     feed = Feed(source, history, clock=clock, deliver=sessions.flush.deliver, idle_grace=settings.idle_grace_s)
     pages = await asyncio.to_thread(read_pages)
@@ -92,6 +92,15 @@ async def run(
     finally:
         registry.unregister(collector)
     _log.info("gateway.stopped")
+
+
+def _fitting(settings: GatewaySettings, files: int) -> GatewaySettings:
+    """Return *settings* with no more connections than *files* allow: who comes beyond them is told so, and why."""
+    most = max(files // 2, files - SPARE_FILES)
+    if most >= settings.max_connections:
+        return settings
+    _log.warning("gateway.files_limited", files=files, max_connections=most, wanted=settings.max_connections)
+    return settings.model_copy(update={"max_connections": most})
 
 
 def build_sessions(settings: GatewaySettings, clock: Clock) -> Sessions:

@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 
 from gateway.tls import HANDSHAKE_S, SHUTDOWN_S
+from services.runtime.files import files_allowed
 
 AT_ONCE: Final = 4
 """Connections accepted in one turn: a handshake takes 0.3 ms, so a tick waits about 1 ms for them."""
@@ -29,6 +30,9 @@ MOST_REST_S: Final = 0.05
 """Longest rest: at least 80 connections a second come in, whatever the machine does."""
 OUT_OF_FILES_S: Final = 1.0
 """Seconds until the next attempt where this process, or the machine, has no file descriptor left."""
+RESERVED_FILES: Final = 16
+"""File descriptors that newcomers are not given: without one, probes of `/livez` are dropped, and a supervisor
+would kill a gateway whose clients are served; a lost connection to the broker could not be made again either."""
 BACKLOG: Final = 4096
 """Connections that the kernel holds until they are accepted: after a restart everybody comes at once."""
 
@@ -109,14 +113,21 @@ class Doorway:
             except OSError as error:
                 if error.errno not in _EXHAUSTED:
                     raise
-                if not self.exhausted:
-                    _log.error("gateway.out_of_files", error=error.strerror)
-                self.exhausted += 1
-                self._rest(OUT_OF_FILES_S)
+                self._wait_for_files(error.strerror or "")
+                return
+            if connection.fileno() >= files_allowed() - RESERVED_FILES:
+                connection.close()
+                self._wait_for_files("the last ones are reserved")
                 return
             self.accepted += 1
             self._admit(connection)
         self._rest(rest_after(self._late))
+
+    def _wait_for_files(self, error: str) -> None:
+        if not self.exhausted:
+            _log.error("gateway.out_of_files", error=error)
+        self.exhausted += 1
+        self._rest(OUT_OF_FILES_S)
 
     def _admit(self, connection: socket.socket) -> None:
         connection.setblocking(False)

@@ -4,8 +4,8 @@ Nodes of the machine's rabbitmq-server (`tests.brokers`), found by each other th
 engine does not help here: the nodes must reach each other's distribution ports by name.
 
 **Partition.**  One node takes a wrong cookie for the two others and drops the connections to them, so that neither
-side can make a new one: to both it is a broken network.  It needs no firewall, no network namespace and no root.  What
-it is not is a network that swallows packets: both sides know at once (a silent one would be noticed after
+side can make a new one: to both it is a broken network.  It needs no firewall, no network namespace and no root.
+What it is not is a network that swallows packets: both sides know at once (a silent one would be noticed after
 `net_ticktime`, 60 s).  With `pause_minority` the node that is alone closes its listener and every connection.
 """
 
@@ -54,7 +54,7 @@ class Cluster:
         self.join()
 
     def join(self) -> None:
-        """Return once every node runs and sees all three; one that paused for want of a majority starts by itself."""
+        """Return once every node sees all three; one that paused for want of a majority starts by itself."""
         end = time.monotonic() + JOIN_S
         for node in self.nodes:
             while True:

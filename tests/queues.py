@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Final
 
 from tests.brokers import Broker
@@ -13,12 +14,19 @@ LOG_QUEUE: Final = "tickwire.log"
 
 def followed(broker: Broker) -> Counter[str]:
     """Return how many live queues are bound to each symbol's ticks, by symbol."""
-    found: Counter[str] = Counter()
+    return Counter(symbol for symbol, _ in _bindings(broker))
+
+
+def queues_of(broker: Broker, symbol: str) -> list[str]:
+    """Return the names of the live queues that are bound to the ticks of *symbol*."""
+    return [queue for bound, queue in _bindings(broker) if bound == symbol]
+
+
+def _bindings(broker: Broker) -> Iterator[tuple[str, str]]:
     for line in broker.ctl("list_bindings", "source_name", "destination_name", "routing_key").splitlines():
         source, destination, key = (*line.split("\t"), "", "")[:3]
         if source == EXCHANGE and destination != LOG_QUEUE and not destination.startswith(WITNESS):
-            found[key.removeprefix("tick.")] += 1
-    return found
+            yield key.removeprefix("tick."), destination
 
 
 def consumers(broker: Broker) -> Counter[int]:

@@ -1,4 +1,4 @@
-"""What the fault tests share: uvloop, real processes, a cluster where one is asked for, and the table of figures."""
+"""What the fault tests share: uvloop, real processes, a cluster where one is asked for, the table of figures."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ SETTLE_S: Final = 8.0
 """The promise: each cursor reaches the producer's last position within 8 s of its last tick."""
 BEGIN_S: Final = 30.0
 STALE_S: Final = 3.0
-"""After so long without a heartbeat the feed is flagged stale; the last one may be a second younger than a fault."""
+"""After so long without a heartbeat the feed is flagged stale."""
 NOTICE_S: Final = STALE_S + 1.5
 """Until every client was told, with a loaded machine's delay."""
 MEMORY_SHARE: Final = 0.10
@@ -90,7 +90,7 @@ class Outcome(NamedTuple):
 
 
 class Market:
-    """One producer or more, gateways, clients spread over the gateways; a list has the settings of each process."""
+    """Producers, gateways, clients spread over them; each list has the settings of one process per entry."""
 
     def __init__(
         self,

@@ -88,7 +88,7 @@ async def test_broker_freezes(
 async def test_half_open_connection(
     stack: Stack, broker_control: Broker, tmp_path: Path, figures: Figures
 ) -> None:
-    """A gateway whose network swallows everything for 20 s is as with a frozen broker; the other sees nothing (F4)."""
+    """A gateway's network swallows all for 20 s: as with a frozen broker, and the other sees nothing (F4)."""
     fault = "F4 half-open to broker"
     url = URL(stack.broker_url)
     async with proxied(str(url.host), url.port or 5672) as proxy:

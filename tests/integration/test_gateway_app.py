@@ -252,3 +252,12 @@ async def test_unready_before_it_refuses() -> None:
             assert await client.gone() == 1012
             assert client.counts["reconnect"] == 1
             client.checker.check()
+
+
+async def test_few_files_are_few_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the kernel allows 300 files, 150 clients may come: the next one hears that it is one too many."""
+    monkeypatch.setattr("gateway.app.allow_files", lambda _: 300)
+    async with stack() as here:
+        assert "\ntickwire_connections_max 150.0\n" in (await here.operations("/metrics"))[1]
+    async with stack(max_connections=100) as here:
+        assert "\ntickwire_connections_max 100.0\n" in (await here.operations("/metrics"))[1]

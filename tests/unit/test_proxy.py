@@ -23,7 +23,7 @@ class Peers:
 
     def __init__(self) -> None:
         self.got = {way: bytearray() for way in Way}
-        self.ended = {way: False for way in Way}
+        self.ended = dict.fromkeys(Way, False)
         self.writers: dict[Way, asyncio.StreamWriter] = {}
 
     async def read(self, way: Way, reader: asyncio.StreamReader) -> None:

@@ -128,6 +128,23 @@ async def test_without_file_descriptors_it_waits(monkeypatch: pytest.MonkeyPatch
     assert [line["event"] for line in lines] == ["gateway.out_of_files"]
 
 
+async def test_the_last_file_descriptors_are_not_for_newcomers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who would get one of the last 16 descriptors is sent away, and those behind wait until there are more."""
+    monkeypatch.setattr("gateway.doorway.OUT_OF_FILES_S", 0.01)
+    allowed = 0
+    monkeypatch.setattr("gateway.doorway.files_allowed", lambda: allowed)
+    with capture_logs() as lines:
+        async with doorway() as (door, seen):
+            with visitors(door.port, 3) as made:
+                made[0].settimeout(5)
+                assert await asyncio.to_thread(made[0].recv, 1) == b""
+                assert not seen
+                allowed = 1_000_000
+                await eventually(lambda: len(seen) + door.exhausted == 3)
+                assert seen
+    assert [line["event"] for line in lines] == ["gateway.out_of_files"]
+
+
 async def test_a_shared_port_has_two_doors() -> None:
     """Two listeners share a port if both ask for it, and newcomers of either are let in."""
     first = bind("127.0.0.1", 0, shared=True)

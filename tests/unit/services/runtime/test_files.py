@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.runtime.files import allow_files
+from services.runtime.files import allow_files, files_allowed
 
 
 @pytest.fixture(autouse=True)
@@ -37,3 +37,10 @@ def test_the_hard_limit_is_the_end() -> None:
     """More than the hard limit cannot be had, and asking for it is no error."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert allow_files(hard + 1) == hard
+
+
+def test_the_highest_number_follows_the_limit() -> None:
+    """What is allowed is the soft limit, as it is now."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (300, hard))
+    assert files_allowed() == 300
