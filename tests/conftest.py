@@ -47,5 +47,7 @@ async def _clean(url: str) -> None:
     async with aiormq.connect(url) as connection:
         channel = await connection.channel()
         await channel.queue_delete(topology.LOG)
-        for exchange in topology.EXCHANGES:
+        for shard in ("main", "asia"):
+            await channel.queue_delete(topology.lease_queue(shard))
+        for exchange in (*topology.EXCHANGES, topology.LEASE):
             await channel.exchange_delete(exchange.name)
