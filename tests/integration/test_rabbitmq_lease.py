@@ -69,7 +69,7 @@ async def put(operator: AbstractChannel, *bodies: bytes) -> None:
 
 
 async def test_a_spare_message_does_not_pass_the_holders(vhost_url: str, operator: AbstractChannel) -> None:
-    """Who waits puts a spare message behind the holder's; who holds next is told the holder's epoch all the same."""
+    """Who waits puts a spare message behind the holder's; who holds next is told the holder's epoch first."""
     first, second = lease(vhost_url), lease(vhost_url, look_s=0.05)
     waiting = LeaseRecord()
     async with running(first) as one:
@@ -89,7 +89,7 @@ async def test_a_spare_message_does_not_pass_the_holders(vhost_url: str, operato
 
 
 async def test_a_renewal_leaves_one_message(vhost_url: str, operator: AbstractChannel) -> None:
-    """Spare messages, and such that no codec of ours wrote, are gone after a renewal; the holder notices nothing."""
+    """Spare messages, and such that are not ours, are gone after a renewal; the holder is told nothing."""
     held = lease(vhost_url, renew_s=0.3, look_s=0.05)
     async with running(held) as one:
         await eventually(lambda: one.held)
@@ -151,7 +151,7 @@ async def test_without_its_binding_a_write_fails_and_heals(vhost_url: str, opera
 
 async def test_a_queue_is_used_as_it_is(vhost_url: str, operator: AbstractChannel) -> None:
     """A quorum queue that is there serves one address too."""
-    await operator.queue_declare(QUEUE, durable=True, arguments=topology.lease_arguments(3))
+    await operator.queue_declare(QUEUE, durable=True, arguments={**topology.lease_arguments(3)})
     held = lease(vhost_url)
     async with running(held) as one:
         await eventually(lambda: one.held, deadline=20)
@@ -165,7 +165,7 @@ async def test_three_addresses_make_a_quorum_queue(vhost_url: str, operator: Abs
     async with running(lease(",".join([vhost_url] * 3))) as one:
         await eventually(lambda: one.held, deadline=20)
         with pytest.raises(aiormq.exceptions.ChannelPreconditionFailed):
-            await operator.queue_declare(QUEUE, durable=True, arguments=topology.lease_arguments(1))
+            await operator.queue_declare(QUEUE, durable=True, arguments={**topology.lease_arguments(1)})
 
 
 async def test_starters_at_the_same_time_agree(vhost_url: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final, NoReturn
 from uuid import uuid4
@@ -121,7 +122,7 @@ class Tenancy:
         self._link, self._channel, self._shard, self._clock = link, channel, shard, clock
         self._listener = listener
         self._turn, self._news = asyncio.Lock(), asyncio.Event()
-        self._over = False
+        self._over = self._taking = False
         self.hold = hold
         self.channel = channel.number
         channel.closing.add_done_callback(lambda _: self._forsaken("the channel of the lease was closed"))
@@ -153,20 +154,8 @@ class Tenancy:
         Raises:
             BrokerUnavailable: the connection ended.
         """
-        async with self._turn:
-            note = Note(epoch, uuid4().hex)
-            self.hold.writes(note)
-            try:
-                with self._link.answer_within():
-                    await self._publish(note)
-                    if (tag := self.hold.written(self._clock.monotonic())) is not None:
-                        self._drop(tag)
-                    await self._came_back()
-            except (AMQPError, ChannelInvalidStateError, asyncio.CancelledError) as error:
-                if is_cancelled():
-                    raise
-                self._forsaken(repr(error))
-                raise self._link.verdict(error) from error
+        async with self._asking():
+            await self._write(epoch)
 
     def end(self, *, tell: bool = True) -> None:
         """The lease is not ours any more; said once."""
@@ -177,23 +166,54 @@ class Tenancy:
             if tell:
                 self._listener.on_lost()
 
-    async def _came_back(self) -> None:
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        """One request after another, each answered in time; a failed one ends the connection."""
+        async with self._turn:
+            try:
+                with self._link.answer_within():
+                    yield
+            except (AMQPError, ChannelInvalidStateError, asyncio.CancelledError) as error:
+                if is_cancelled():
+                    raise
+                self._forsaken(repr(error))
+                raise self._link.verdict(error) from error
+
+    async def _write(self, epoch: int) -> None:
+        note = Note(epoch, uuid4().hex)
+        self.hold.writes(note)
+        await self._publish(note)
+        if (tag := self.hold.written(self._clock.monotonic())) is not None:
+            self._drop(tag)
         while not self.hold.settled:
             if self._over:
                 raise self._link.verdict(None)
             self._news.clear()
             await self._news.wait()
 
+    async def _settle(self) -> None:
+        """See every message there is, then hold the lease."""
+        async with self._asking():
+            while self.hold.unseen(await self._ready()):
+                await self._write(self.hold.epoch)
+                if not self.hold.unseen(0):
+                    break
+            if not self._over:
+                self.hold.hold(self._clock.monotonic())
+                self._listener.on_held(self.hold.epoch)
+
     async def _look(self) -> None:
-        with self._link.answer_within():
-            answer = await self._channel.queue_declare(topology.lease_queue(self._shard), passive=True)
-        if not self.hold.lacks(answer.message_count or 0):
-            return
-        if self.hold.held:
-            await self.write(self.hold.epoch)
-        else:
-            with self._link.answer_within():
+        async with self._asking():
+            if not self.hold.lacks(await self._ready()):
+                return
+            if self.hold.held:
+                await self._write(self.hold.epoch)
+            else:
                 await self._publish(Note(0, uuid4().hex))
+
+    async def _ready(self) -> int:
+        answer = await self._channel.queue_declare(topology.lease_queue(self._shard), passive=True)
+        return answer.message_count or 0
 
     async def _publish(self, note: Note) -> None:
         # Mandatory: a publish that no queue takes is confirmed, but comes back first, and that is an error.
@@ -211,11 +231,15 @@ class Tenancy:
         if self._over or tag is None:
             return
         note = Note(parse(message.body), message.header.properties.message_id or "")
-        arrival = self.hold.came(tag, note, self._clock.monotonic())
+        arrival = self.hold.came(tag, note)
         self._news.set()
         if arrival.drop:
             self._drop(tag)
-        if arrival.tell:
+        elif not self._taking:
+            self._taking = True
+            with suppress(BrokerUnavailable):  # the connection has ended, and who waits for that is told
+                await self._settle()
+        elif arrival.later and self.hold.held:
             self._listener.on_held(self.hold.epoch)
 
     def _drop(self, tag: int) -> None:

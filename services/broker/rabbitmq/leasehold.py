@@ -10,8 +10,11 @@ lease, and the message carries the largest epoch that a holder wrote.  There may
 - A holder that writes publishes first and acknowledges the old message once the new one is confirmed; between the
   two there are both.
 
+- A broker that was killed may have forgotten that a message was acknowledged, and hand it out again.
+
 A holder that has written keeps what it wrote last, known by the identity of the publish, and drops all that comes
 before it, unless that has a later epoch.  So with each write, at the latest with the next renewal, one is left.
+Whoever is handed a first message while others are ready writes before it counts as holder, and so sees them all.
 """
 
 from __future__ import annotations
@@ -39,8 +42,8 @@ class Arrival(NamedTuple):
 
     drop: bool
     """Acknowledge it away."""
-    tell: bool
-    """Tell the listener that the lease is held, with `Leasehold.epoch`."""
+    later: bool
+    """It says a later epoch than was known."""
 
 
 class Due(Enum):
@@ -61,22 +64,28 @@ class Leasehold:
         self._kept: int | None = None
         self._awaited = ""
         self.held = False
+        """Whether all messages were seen since the first one came: only then the epoch is known."""
         self.epoch = 0
         """The largest that was read or written."""
 
-    def came(self, tag: int, note: Note, now: float) -> Arrival:
+    def came(self, tag: int, note: Note) -> Arrival:
         """A message was handed to us."""
-        first, later = not self.held, note.epoch > self.epoch
-        self.held = True
+        later = note.epoch > self.epoch
         self.epoch = max(self.epoch, note.epoch)
         if self._awaited and note.identity != self._awaited and not later:
-            return Arrival(drop=True, tell=False)
+            return Arrival(drop=True, later=False)
         if note.identity == self._awaited:
             self._awaited = ""
         self._kept = tag
-        if first:
-            self._renew_at = now + self._renew_s
-        return Arrival(drop=False, tell=first or later)
+        return Arrival(drop=False, later=later)
+
+    def unseen(self, ready: int) -> bool:
+        """Whether to write before the lease counts as held, where *ready* messages stand behind the first one."""
+        return ready > 0 or bool(self._awaited)
+
+    def hold(self, now: float) -> None:
+        """The lease counts as held."""
+        self.held, self._renew_at = True, now + self._renew_s
 
     def writes(self, note: Note) -> None:
         """*note* is about to be published in place of what is kept."""
