@@ -61,7 +61,7 @@ class Hub:
             history=history,
             idle_grace=idle_grace,
         )
-        self._heard: dict[str, tuple[float, int]] = {}
+        self._heard: dict[str, tuple[float, Heartbeat]] = {}
         self._serials = count()
 
     # ------------------------------------------------------------------------------------------- the caller's side
@@ -270,7 +270,10 @@ class Hub:
     def heard(self, heartbeat: Heartbeat, now: float) -> None:
         """A shard lives: take its marks, and say so where it was stale."""
         shard = heartbeat.shard
-        self._heard[shard] = (now, heartbeat.time)
+        later = self._alive(shard, now)
+        if later is not None and heartbeat.epoch < later.epoch:
+            return
+        self._heard[shard] = (now, heartbeat)
         status = self.status.get(shard)
         if status is None or not status.live:
             self._say_status(Status(live=True, since=heartbeat.time, shard=shard))
@@ -278,13 +281,22 @@ class Hub:
         for symbol, seq in heartbeat.marks.items():
             self.lines.heard(symbol, Position(heartbeat.epoch, seq), now)
 
+    def _alive(self, shard: str, now: float) -> Heartbeat | None:
+        """The newest heartbeat of *shard*, where that is not stale.
+
+        Of two producers at once (one was frozen, and is awake again) only the newer one speaks for the shard, or
+        their directories would replace each other.  Once it is silent, an older one is better than none.
+        """
+        heard, last = self._heard.get(shard, (now, None))
+        return last if now < heard + STALE else None
+
     def _watch(self, shard: str, now: float) -> None:
         """Flag *shard* stale where it has been silent for `STALE` seconds, else look again when it may be."""
-        heard, at = self._heard[shard]
+        heard, last = self._heard[shard]
         if now < heard + STALE:
             self._agenda.at(heard + STALE, lambda later: self._watch(shard, later))
             return
-        self._say_status(Status(live=False, since=at, shard=shard))
+        self._say_status(Status(live=False, since=last.time, shard=shard))
         self._intents.append(Probe(shard))
 
     def _say_status(self, status: Status) -> None:
@@ -294,6 +306,9 @@ class Hub:
 
     def learn(self, part: DirectoryPart, now: float) -> None:
         """Take a part of the directory; once it is whole, place what waited for it and say what changed."""
+        alive = self._alive(part.shard, now)
+        if alive is not None and part.version < alive.directory_version:
+            return
         before = {i.symbol: self.directory.get(i.symbol) for i in part.instruments}
         changed = self.directory.add(part)
         if changed is None:

@@ -39,13 +39,13 @@ class Counts:
     refused: int = 0
     """The broker said no (nack): not in its log, so lost."""
     lost: int = 0
-    """Replaced in *newest*, never sent."""
+    """Replaced in *newest*, never sent; or of a run that was over before the broker answered."""
     repeated: int = 0
     """Sent once more after a lost connection; also counted under what became of them."""
 
 
 class Backlog:
-    """The parcels of one run and the answers to them.  Message numbers start at 1 with each connection."""
+    """The parcels of a run and the answers to them.  Message numbers start at 1 with each connection."""
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Backlog:
         self._wire: dict[int, Parcel | None] = {}
         self._on_wire = 0
         self._answered = 0
+        self._discarded = 0
         self.number = 0
         """Of the newest message handed over on this connection."""
         self.bytes = 0
@@ -141,9 +142,25 @@ class Backlog:
 
     def disconnect(self) -> None:
         """The connection is gone: what had no answer goes out first on the next one, in its old order."""
-        self._again.extendleft(parcel for _, parcel in sorted(self._wire.items(), reverse=True) if parcel)
+        for number, parcel in sorted(self._wire.items(), reverse=True):
+            if parcel is None:
+                continue
+            if number > self._discarded:
+                self._again.appendleft(parcel)
+            else:
+                self.counts.lost += parcel.length
         self._wire.clear()
-        self._on_wire = self._answered = self.number = 0
+        self._on_wire = self._answered = self._discarded = self.number = 0
+
+    def discard(self) -> None:
+        """The run is over: what waits is lost, and what is on the wire goes out on no other connection."""
+        waiting = (*self._again, *self._queue, *self._newest.values())
+        self.counts.lost += sum(parcel.length for parcel in waiting)
+        self._again.clear()
+        self._queue.clear()
+        self._newest.clear()
+        self.bytes = 0
+        self._discarded = self.number
 
     # -------------------------------------------------------------------------------------------------- how it is
 

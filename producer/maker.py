@@ -24,12 +24,10 @@ _log = structlog.get_logger("tickwire.producer")
 
 
 class Maker:
-    """Takes ticks from *source* by schedule and offers them to *publisher*; *interval* in microseconds."""
+    """Takes ticks from a source by schedule and offers them to *publisher*; *interval* in microseconds."""
 
-    def __init__(
-        self, source: Source, publisher: Publisher, clock: Clock, interval: int, *, sleep: Sleep = asyncio.sleep
-    ) -> None:
-        self._source, self._publisher, self._clock = source, publisher, clock
+    def __init__(self, publisher: Publisher, clock: Clock, interval: int, *, sleep: Sleep = asyncio.sleep) -> None:
+        self._publisher, self._clock = publisher, clock
         self._interval, self._sleep = interval, sleep
         self._last_skip = float("-inf")
         self.lags = Lags()
@@ -37,12 +35,14 @@ class Maker:
         """Ticks that were never made since the loop was too late."""
         self.clock_steps = 0
 
-    async def make(self) -> None:
-        """Make ticks until cancelled, the first of every symbol at once."""
+    async def make(self, source: Source) -> None:
+        """Make a run's ticks until cancelled, the first of every symbol at once."""
         pacing = Pacing(self._interval, self._now(), self._clock.wall_us())
+        steps = self.clock_steps
         while True:
-            self._turn(pacing)
-            await self._sleep(pacing.wait(self._now(), self._source.next_due()) / 1e6)
+            self._turn(source, pacing)
+            self.clock_steps = steps + pacing.clock_steps
+            await self._sleep(pacing.wait(self._now(), source.next_due()) / 1e6)
 
     async def beat(self) -> None:
         """Beat once a second until cancelled; a beat that comes late moves no later one."""
@@ -52,16 +52,14 @@ class Maker:
             due = max(due + BEAT_S, self._clock.monotonic())
             await self._sleep(due - self._clock.monotonic())
 
-    def _turn(self, pacing: Pacing) -> None:
+    def _turn(self, source: Source, pacing: Pacing) -> None:
         turn = pacing.turn(self._now(), self._clock.wall_us())
         self.lags.note(pacing.lag / 1e6)
-        self.clock_steps = pacing.clock_steps
         if turn.skip is not None:
-            self._skip(turn.skip, pacing.lag / 1e6)
-        self._publisher.offer(self._source.due(turn.until, turn.base))
+            self._skip(source.skip(turn.skip), pacing.lag / 1e6)
+        self._publisher.offer(source.due(turn.until, turn.base))
 
-    def _skip(self, until: int, lag: float) -> None:
-        ticks = self._source.skip(until)
+    def _skip(self, ticks: int, lag: float) -> None:
         self.skipped += ticks
         now = self._clock.monotonic()
         if now - self._last_skip > QUIET_S:

@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from producer.lags import EDGES
+from producer.leadership import Leadership, Stage
 from producer.maker import Maker
 from producer.publisher import Publisher
 
@@ -20,8 +21,8 @@ RESULTS: Final = ("confirmed", "refused", "lost", "skipped")
 class ProducerMetrics(Collector):
     """What `/metrics` says of one producer."""
 
-    def __init__(self, publisher: Publisher, maker: Maker) -> None:
-        self._publisher, self._maker = publisher, maker
+    def __init__(self, publisher: Publisher, maker: Maker, leadership: Leadership) -> None:
+        self._publisher, self._maker, self._leadership = publisher, maker, leadership
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric as of now."""
@@ -56,14 +57,21 @@ class ProducerMetrics(Collector):
             ("ticks_repeated", "Ticks sent once more after a lost connection.", repeated),
             ("heartbeats", "Heartbeats sent.", publisher.heartbeats),
             ("heartbeats_left", "Heartbeats that no connection could take.", publisher.heartbeats_left),
+            ("epochs", "Runs begun, each under a later epoch.", publisher.epochs),
             ("clock_steps", "Times that the wall clock was set by more than a second.", self._maker.clock_steps),
         ):
             yield CounterMetricFamily(PREFIX + name, meaning, value=value)
 
+    @property
+    def _leads(self) -> bool:
+        return self._leadership.stage is Stage.LEADING
+
     def _gauges(self) -> Iterator[Metric]:
         publisher, backlog = self._publisher, self._publisher.backlog
         for name, meaning, value in (
-            ("epoch", "Epoch of this run; 0 while the broker was not asked for the last one.", publisher.epoch),
+            ("epoch", "Epoch of this run; 0 while there is none.", publisher.epoch),
+            ("leading", "1 while this producer holds the lease of its shard and publishes.", self._leads),
+            ("continued_symbols", "Symbols that went on from the run before.", publisher.continued),
             ("connected", "1 while the connection that publishes stands.", publisher.connected),
             ("blocked", "1 while the broker reads nothing for want of memory or disk.", publisher.blocked),
             ("conflating", "1 while the backlog keeps only the newest tick of each symbol.", backlog.conflating),

@@ -1,7 +1,8 @@
 """Between the ticks that are made and the sink that takes them: the thin shell around backlog and marks.
 
 It publishes what the backlog lets through, tells the backlog what the broker answered, and says once a second
-what was published.  While there is no connection, or the broker is blocked, ticks pile up in the backlog only.
+what was published.  While there is no connection, the broker is blocked, or the lease is not ours, ticks pile up
+in the backlog only.
 """
 
 from __future__ import annotations
@@ -40,8 +41,14 @@ class Publisher:
         self.backlog = backlog or Backlog()
         self.connected = False
         self.blocked = False
+        self.leads = True
+        """Whether the lease is ours: nothing is published while it is not."""
         self.epoch = 0
-        """Of this run; 0 before `begin`."""
+        """Of this run; 0 before `begin`, and after `end`."""
+        self.epochs = 0
+        """Runs that were begun."""
+        self.continued = 0
+        """Symbols of the newest run that went on from the run before."""
         self.made = 0
         """Ticks that were offered."""
         self.heartbeats = 0
@@ -58,9 +65,27 @@ class Publisher:
     def begin(self, epoch: int, instruments: Sequence[Instrument]) -> None:
         """From now on ticks belong to *epoch*, and the directory holds *instruments*; its version is the epoch."""
         self.epoch = epoch
+        self.epochs += 1
         self._marks = Marks(instrument.symbol for instrument in instruments)
         self._directory = [_control(part) for part in split(self._shard, epoch, instruments)]
         self._tell_directory()
+
+    def end(self) -> None:
+        """The run is over: publish nothing more of it."""
+        self.epoch = 0
+        self.backlog.discard()
+        self._notice()
+        self._settled.set()
+
+    def lead(self, *, leads: bool) -> None:
+        """The lease is ours from now on, or is not: then ticks pile up in the backlog."""
+        if leads is self.leads:
+            return
+        self.leads = leads
+        if leads and self.epoch:
+            self._marks.connected()
+            self._flush()
+            self.beat()
 
     def offer(self, bursts: Iterable[Burst]) -> None:
         """Publish *bursts*, now or when the broker takes them."""
@@ -128,7 +153,7 @@ class Publisher:
 
     @property
     def _open(self) -> bool:
-        return self.connected and not self.blocked
+        return self.connected and self.leads and not self.blocked
 
     def _flush(self) -> None:
         backlog = self.backlog
@@ -136,6 +161,10 @@ class Publisher:
             taken = backlog.take()
             if taken and self._write([parcel.message for parcel in taken]):
                 self._marks.note(taken, self._now())
+        self._notice()
+
+    def _notice(self) -> None:
+        backlog = self.backlog
         if backlog.conflating != self._conflating:
             self._conflating = backlog.conflating
             _log.warning(

@@ -36,3 +36,7 @@ class ProducerSettings(ProcessSettings):
         description="Name of the set of symbols that this producer alone publishes.",
         examples=["1 to 32 of a-z, 0-9, _ and -, such as main"],
     )
+    standby: bool = Field(
+        default=False,
+        description="Whether to wait where another producer publishes this shard, and take over when it is gone.",
+    )

@@ -8,6 +8,7 @@ TickwireError
  │   └─ MalformedMessage   a message on the broker that no codec of ours wrote
  ├─ BrokerUnavailable      the broker cannot serve this now; it will be tried again
  ├─ HistoryUnavailable     no history answered in time
+ ├─ LeaseTaken             another producer publishes this shard
  ├─ CannotListen           an address that is taken or not ours: variable, address, reason
  └─ MissingRequirement     the machine lacks something that the command needs
 """
@@ -59,6 +60,17 @@ class BrokerUnavailable(TickwireError):
 
 class HistoryUnavailable(TickwireError):
     """No history answered in time."""
+
+
+class LeaseTaken(TickwireError):
+    """Another producer holds the lease of the shard; the sentence says how to wait for it."""
+
+    def __init__(self, shard: str, waited: float) -> None:
+        super().__init__(
+            f"another producer has held the lease of shard {shard} for {waited:g} s; "
+            "tickwire producer --standby waits for it, TICKWIRE_SHARD names another shard"
+        )
+        self.shard = shard
 
 
 class CannotListen(TickwireError):

@@ -46,7 +46,8 @@ async def _vhost_url(amqp_url: str) -> str:
 async def _clean(url: str) -> None:
     async with aiormq.connect(url) as connection:
         channel = await connection.channel()
-        for queue in (topology.LOG, topology.CANDLE_LOG, topology.HISTORY):
+        leases = (topology.lease_queue(shard) for shard in ("main", "asia"))
+        for queue in (topology.LOG, topology.CANDLE_LOG, topology.HISTORY, *leases):
             await channel.queue_delete(queue)
-        for exchange in (*topology.EXCHANGES, topology.RPC, topology.CANDLES):
+        for exchange in (*topology.EXCHANGES, topology.RPC, topology.CANDLES, topology.LEASE):
             await channel.exchange_delete(exchange.name)

@@ -9,7 +9,9 @@ from typing import Any, Final
 import orjson
 
 from producer.sources.simulation import Simulation
+from producer.sources.source import Last
 from producer.sources.universe import Listing
+from services.market.symbol import Symbol
 from services.market.wire import encode_tick
 
 AHEAD_US: Final = 20_000
@@ -23,14 +25,31 @@ class Recomputed:
     """
 
     def __init__(self, seed: int, listings: Sequence[Listing], rate: float) -> None:
-        self._simulation = Simulation(seed, listings, rate)
-        self._until = 0
-        self._ticks: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        self._seed, self._listings, self._rate = seed, listings, rate
+        self._fresh = _Run(Simulation(seed, listings, rate))
+        self._further: dict[int, _Run] = {}
         self.compared = 0
 
-    def content(self, symbol: str, _: int, seq: int) -> Mapping[str, Any]:
-        """For a checker; every epoch of one seed has the same ticks."""
+    def goes_on(self, epoch: int, lasts: Mapping[Symbol, Last]) -> None:
+        """The run of *epoch* goes on from *lasts*, for the symbols in there."""
+        simulation = Simulation(self._seed, self._listings, self._rate, epoch=epoch, lasts=lasts)
+        self._further[epoch] = _Run(simulation)
+
+    def content(self, symbol: str, epoch: int, seq: int) -> Mapping[str, Any]:
+        """For a checker; every epoch of one seed that begins afresh has the same ticks."""
         self.compared += 1
+        return self._further.get(epoch, self._fresh).tick(symbol, seq)
+
+
+class _Run:
+    """The ticks of one run, as far as they were asked for."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation, self._until = simulation, 0
+        self._ticks: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+
+    def tick(self, symbol: str, seq: int) -> Mapping[str, Any]:
+        """The fields of one tick."""
         known = self._ticks[symbol]
         while len(known) < seq:
             self._advance()

@@ -98,6 +98,12 @@ class Tickwire:
         assert code == 0, f"{self.kind} ended with {code}; {self.tail}"
         return spent
 
+    async def ended(self, deadline: float = STOP_S) -> int:
+        """Return the exit code once it has ended by itself."""
+        code = await asyncio.wait_for(self._process.wait(), deadline)
+        await self._reader
+        return code
+
     async def kill(self) -> None:
         """Send SIGKILL and wait."""
         if self._process.returncode is None:

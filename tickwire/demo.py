@@ -132,6 +132,7 @@ async def _run(settings: DemoSettings, started: Callable[[Addresses], None], sto
             producer.app.run(
                 settings.producer,
                 broker.sink("producer"),
+                lease=broker.lease(settings.producer.shard, "producer"),
                 clock=clock,
                 registry=new_registry(),
                 stop=stop,

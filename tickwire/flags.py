@@ -17,10 +17,12 @@ def add_flags(parser: argparse.ArgumentParser, *classes: type[ProcessSettings]) 
             shown = f" Default: {default(field)}." if default(field) else ""
             choice = allowed(field)
             text = f"{field.description or ''} {choice[:1].upper()}{choice[1:]}.{shown} [{variable(name)}]"
+            alone: dict[str, str] = {"nargs": "?", "const": "true"} if field.annotation is bool else {}
             group.add_argument(
                 flag(name),
                 dest=name,
                 metavar="X",
+                **alone,  # type: ignore[arg-type]
                 default=argparse.SUPPRESS,
                 help=text.replace("%", "%%").replace("`", ""),
             )

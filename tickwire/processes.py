@@ -14,7 +14,7 @@ from gateway.settings import GatewaySettings
 from producer.settings import ProducerSettings
 from services.broker.history import AbsentHistory
 from services.broker.metrics import BrokerMetrics
-from services.broker.rabbitmq import RabbitSink, RabbitSource
+from services.broker.rabbitmq import RabbitLease, RabbitSink, RabbitSource
 from services.errors import BadSettings
 from services.runtime.clock import SystemClock
 from services.runtime.settings import ProcessSettings, variable
@@ -31,8 +31,16 @@ def produce(settings: ProducerSettings) -> Callable[[asyncio.Event], Coroutine[A
 
     async def main(stop: asyncio.Event) -> None:
         clock, registry = SystemClock(), new_registry()
-        sink = RabbitSink(settings.broker_url, name="producer", clock=clock, metrics=BrokerMetrics(registry))
-        await producer.app.run(settings, sink, clock=clock, registry=registry, stop=stop)
+        url, metrics = settings.broker_url, BrokerMetrics(registry)
+        await producer.app.run(
+            settings,
+            RabbitSink(url, name="producer", clock=clock, metrics=metrics),
+            lease=RabbitLease(url, shard=settings.shard, name="producer", clock=clock, metrics=metrics),
+            history=AbsentHistory(),
+            clock=clock,
+            registry=registry,
+            stop=stop,
+        )
 
     return main
 

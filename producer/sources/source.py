@@ -17,6 +17,13 @@ class Burst(NamedTuple):
     """The sequence of `ticks[0]`."""
 
 
+class Last(NamedTuple):
+    """Where an earlier run left a symbol: its last *price* (units of 10**-decimals) and the day's *volume*."""
+
+    price: int
+    volume: int
+
+
 class Source(Protocol):
     """Ticks by schedule.  Offsets are microseconds since the run began; they never go back from call to call.
 

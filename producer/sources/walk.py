@@ -13,6 +13,9 @@ Content.  Everything in tick *n* of a symbol but its `ts` is a function of the s
   second, coarse stream (geometric Brownian motion, now and then a jump).  Inside, a Brownian bridge.
 - Each block shuffles the same trade sizes, so volume at its start is a product.
 
+A symbol that goes on from an earlier run (`Last`) begins at that price instead of its listing's, and its first
+day's volume at that volume.  It must not walk the old way again: the epoch becomes part of the seed (`run_seed`).
+
 Therefore a late producer skips an hour of ticks for the price of one coarse step per BLOCK ticks.
 """
 
@@ -25,6 +28,7 @@ from typing import Final
 
 from producer.sources.day import DAY_S, day_begins, day_of
 from producer.sources.factor import DAYS_PER_YEAR, MARKET_VOLATILITY, YEAR_S, Factor
+from producer.sources.source import Last
 from producer.sources.stream import stream, stream_seed
 from producer.sources.universe import Listing
 from services.market.tick import Tick
@@ -62,6 +66,7 @@ class Walk:
         "_block",
         "_block_volume",
         "_bridge",
+        "_carried",
         "_coarse",
         "_end",
         "_factor",
@@ -77,6 +82,7 @@ class Walk:
         "_sizes",
         "_span",
         "_spread",
+        "_start",
         "_steps",
         "_times",
         "_typical",
@@ -84,8 +90,9 @@ class Walk:
         "next_at",
     )
 
-    def __init__(self, seed: int, listing: Listing, factor: Factor) -> None:
+    def __init__(self, seed: int, listing: Listing, factor: Factor, last: Last | None = None) -> None:
         self._seed, self._listing, self._factor = seed, listing, factor
+        self._start, self._carried = last or Last(listing.price, 0)
         self._coarse = stream(seed, listing.symbol, "coarse")
         self._fine = stream(seed, listing.symbol, 0)
         self._span = BLOCK / listing.weight
@@ -140,8 +147,9 @@ class Walk:
         self._end += step + jump
         self._fill(step, jump)
         self._recent, self._place = self._typical, 0
-        first = max(0, ceil(day_begins(day_of(block * self._span)) / self._span))
-        self._volume = self._block_volume * max(0, block - first)
+        day = day_of(block * self._span)
+        first = max(0, ceil(day_begins(day) / self._span))
+        self._volume = self._block_volume * max(0, block - first) + (0 if day else self._carried)
 
     def _stride(self) -> tuple[float, float]:
         """The own move of the next block: its diffusion and its jump (mostly 0)."""
@@ -194,7 +202,7 @@ class Walk:
         index, listing = self._index, self._listing
         step, size, bits = self._steps[index], self._sizes[index], self._bits[index]
         move = self._bridge + step + listing.beta * self._factor.level(self.next_at)
-        middle = min(listing.price * exp(min(move, STEEPEST)), CEILING)
+        middle = min(self._start * exp(min(move, STEEPEST)), CEILING)
         width = 1 + int(middle * (self._spread + SPREAD_STRESS * max(0.0, self._recent - self._typical)))
         bid = max(1, int(middle - width / 2 + 0.5))
         # Without a trade the last one's side of the quote stands: a price that keeps within a moving quote.
@@ -214,13 +222,22 @@ class Walk:
         )
 
 
-def replay(seed: int, listing: Listing, start: int = 1) -> Iterator[Tick]:
+def run_seed(seed: int, epoch: int) -> int:
+    """Return the seed of what goes on in *epoch* from an earlier run."""
+    return stream_seed(seed, "run", epoch)
+
+
+def replay(
+    seed: int, listing: Listing, start: int = 1, *, epoch: int = 0, last: Last | None = None
+) -> Iterator[Tick]:
     """Yield the ticks of *listing* from sequence *start* on, without end, each with `ts` 0.
 
-    What a `Simulation` with *seed* publishes at the same sequence differs in `ts` only.
+    What a `Simulation` with *seed* publishes at the same sequence differs in `ts` only; *epoch* and *last* count
+    for a symbol that goes on from an earlier run.
     """
+    seed = seed if last is None else run_seed(seed, epoch)
     factor = Factor(seed)
-    walk = Walk(seed, listing, factor)
+    walk = Walk(seed, listing, factor, last)
     walk.seek(start)
     while True:
         factor.forget(walk.next_at)

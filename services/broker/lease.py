@@ -12,8 +12,15 @@ from typing import Protocol
 class LeaseListener(Protocol):
     """Who wants to hold a lease.  The rules of `services.broker.ports` for callbacks hold."""
 
+    def on_waiting(self) -> None:
+        """The broker was asked for the lease on a new connection: it is not ours until `on_held`."""
+        ...
+
     def on_held(self, epoch: int) -> None:
-        """The lease is ours.  *epoch*: the largest one that a holder has written into it; 0: none yet."""
+        """The lease is ours.  *epoch*: the largest one that a holder has written into it; 0: none yet.
+
+        Said again where the lease turns out to hold a later epoch than was said or written.
+        """
         ...
 
     def on_lost(self) -> None:
@@ -31,6 +38,21 @@ class Lease(Protocol):
         """
         ...
 
-    def write(self, epoch: int) -> None:
-        """Note *epoch* in the lease that is held, for whoever holds it next.  Not held: no effect."""
+    async def write(self, epoch: int) -> None:
+        """Return once whoever holds the lease next will be told *epoch*, which is above all told before.
+
+        Raises:
+            BrokerUnavailable: the lease is not held, or was lost meanwhile.
+        """
         ...
+
+
+class SoleLease:
+    """The lease of a producer that shares its broker with no other."""
+
+    async def run(self, listener: LeaseListener) -> None:
+        """It is ours at once and stays so."""
+        listener.on_held(0)
+
+    async def write(self, epoch: int) -> None:
+        """Nobody comes next."""

@@ -32,6 +32,14 @@ RPC: Final = Exchange("tickwire.rpc", "direct")
 CANDLES: Final = Exchange("tickwire.candles", "fanout")
 """Finished candles, into the candle log."""
 
+LEASE: Final = Exchange("tickwire.lease", "direct")
+"""The lease messages, by shard: a producer's user needs no default exchange."""
+LEASE_ARGUMENTS: Final[Mapping[str, Argument]] = {"x-single-active-consumer": True}
+"""Of a shard's lease queue: the broker hands its message to one consumer, the others wait their turn."""
+QUORUM: Final[Mapping[str, Argument]] = {"x-queue-type": "quorum"}
+"""Added where the cluster has `QUORUM_NODES`: a classic queue is gone while its node is (404 from every node)."""
+QUORUM_NODES: Final = 3
+
 LOG: Final = "tickwire.log"
 LOG_KEYS: Final = ("tick.#", "last.#")
 LOG_ARGUMENTS: Final[Mapping[str, Argument]] = {
@@ -103,6 +111,16 @@ def exchange_of(route: Route) -> str:
 def routing_key(route: Route, symbol: str) -> str:
     """Return the routing key of a message; control messages have none."""
     return "" if route is Route.CONTROL else f"{route.value}.{symbol}"
+
+
+def lease_queue(shard: str) -> str:
+    """Return the name of the queue that holds the lease of *shard*."""
+    return f"{LEASE.name}.{shard}"
+
+
+def lease_arguments(nodes: int) -> dict[str, Argument]:
+    """Return the arguments of a lease queue on a broker of *nodes* addresses."""
+    return {**LEASE_ARGUMENTS, **(QUORUM if nodes >= QUORUM_NODES else {})}
 
 
 def symbol_of(key: str) -> Symbol:

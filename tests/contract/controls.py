@@ -10,9 +10,10 @@ from pamqp.commands import Basic
 from yarl import URL
 
 from services.broker import topology
+from services.broker.lease import Lease
 from services.broker.memory import MemoryBroker
 from services.broker.ports import Outgoing, TickSink, TickSource
-from services.broker.rabbitmq import RabbitSink, RabbitSource
+from services.broker.rabbitmq import RabbitLease, RabbitSink, RabbitSource
 from services.market.symbol import Symbol
 from services.runtime.clock import SystemClock
 from tests.proxy import Proxy, proxied
@@ -27,6 +28,10 @@ class Controls(Protocol):
 
     async def sink(self, name: str) -> TickSink:
         """A sink whose connection is called *name*."""
+        ...
+
+    async def lease(self, name: str, shard: str = "main") -> Lease:
+        """A lease whose connection is called *name*."""
         ...
 
     async def inject(self, message: Outgoing) -> None:
@@ -76,6 +81,10 @@ class MemoryControls:
         """See `Controls`."""
         return self.broker.sink(name)
 
+    async def lease(self, name: str, shard: str = "main") -> Lease:
+        """See `Controls`."""
+        return self.broker.lease(shard, name)
+
     async def inject(self, message: Outgoing) -> None:
         """See `Controls`."""
         self.broker.inject(message)
@@ -123,6 +132,10 @@ class RabbitControls:
     async def sink(self, name: str) -> TickSink:
         """See `Controls`."""
         return RabbitSink(await self._through(name), name=name, clock=SystemClock())
+
+    async def lease(self, name: str, shard: str = "main") -> Lease:
+        """See `Controls`."""
+        return RabbitLease(await self._through(name), shard=shard, name=name, clock=SystemClock())
 
     async def inject(self, message: Outgoing) -> None:
         """See `Controls`."""

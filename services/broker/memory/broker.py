@@ -9,6 +9,7 @@ from typing import Final
 
 from services.broker.memory.faults import Dice, Faults
 from services.broker.memory.history import MemoryHistory
+from services.broker.memory.lease import MemoryLease, Token
 from services.broker.memory.link import Link
 from services.broker.memory.log import Log
 from services.broker.memory.queue import Item
@@ -51,6 +52,7 @@ class MemoryBroker:
         """Messages published that no codec of ours wrote."""
         self._down = False
         self._history = MemoryHistory(self)
+        self._leases: dict[str, Token] = {}
         self._held_answers: list[asyncio.Future[None]] | None = None
         self._live_losses: Counter[str] = Counter()
         self._log_losses: Counter[str] = Counter()
@@ -66,6 +68,10 @@ class MemoryBroker:
         """A new `TickSink`, known to the methods below as *name*."""
         return MemorySink(self, name)
 
+    def lease(self, shard: str, name: str) -> MemoryLease:
+        """A new `Lease` of *shard*, known to the methods below as *name*."""
+        return MemoryLease(self, name, self._leases.setdefault(shard, Token()))
+
     def history(self) -> MemoryHistory:
         """The `History` of this broker: always the same."""
         return self._history
@@ -73,7 +79,7 @@ class MemoryBroker:
     # ---------------------------------------------------------------------------------------------- faults by hand
 
     def end_connection(self, name: str, reason: LostReason = LostReason.BROKEN) -> None:
-        """End the connections of the sources and sinks called *name*; they come back after a backoff."""
+        """End the connections called *name*; they come back after a backoff."""
         for link in self._named(name):
             link.end(reason)
 

@@ -13,11 +13,11 @@ HEARTBEAT_S: Final = 5
 _PORTS: Final = {"amqp": 5672, "amqps": 5671}
 
 
-def parse_addresses(setting: str, *, name: str) -> tuple[URL, ...]:
+def parse_addresses(setting: str, *, name: str, heartbeat: int | None = None) -> tuple[URL, ...]:
     """Return the addresses in *setting*, separated by commas, each with heartbeat and connection name.
 
     An address may state its own `heartbeat` from 1 to 60 s, and aiormq's options for TLS (`cafile`, `certfile`,
-    `keyfile`).
+    `keyfile`).  *heartbeat* stands whatever an address says.
 
     Raises:
         BadSettings: an address is not amqp:// or amqps:// with a host, or its heartbeat is out of range.
@@ -26,7 +26,7 @@ def parse_addresses(setting: str, *, name: str) -> tuple[URL, ...]:
     found = [_parse(text.strip(), name, faults) for text in setting.split(",")]
     if faults:
         raise BadSettings(faults)
-    return tuple(found)
+    return tuple(found) if heartbeat is None else tuple(u.update_query(heartbeat=str(heartbeat)) for u in found)
 
 
 def shown(address: URL) -> str:

@@ -99,9 +99,9 @@ class Floor:
         lines = tuple(tick(symbol, seq) for seq in range(first, first + count))
         self.hub.accept([TickMessage(symbol, 1, first, 1, 1, lines)], self.now)
 
-    def beat(self, marks: dict[Symbol, int] | None = None) -> None:
+    def beat(self, marks: dict[Symbol, int] | None = None, epoch: int = 1) -> None:
         """The shard's heartbeat comes."""
-        self.hub.heard(Heartbeat("main", 1, 777, 1, marks or {}, full=False), self.now)
+        self.hub.heard(Heartbeat("main", epoch, 777, epoch, marks or {}, full=False), self.now)
 
     def later(self, seconds: float) -> None:
         """Time passes; every deadline is looked after when it is due."""
@@ -523,6 +523,26 @@ def test_feed_goes_stale_and_live_again() -> None:
     floor.beat()
 
     assert floor.said() == [Status(live=True, since=777, shard="main")]
+
+
+def test_of_two_producers_the_newer_one_speaks() -> None:
+    """While a later epoch lives, an older one's directory and heartbeats change nothing; afterwards they count."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.open()
+    floor.learn(instrument(A), instrument(B), version=8)
+    floor.beat(epoch=8)
+    floor.said()
+
+    floor.learn(instrument(C), version=7)
+    for _ in range(6):
+        floor.later(0.5)
+        floor.beat(epoch=7)
+    assert set(floor.hub.directory) == {A, B}
+    assert [frame.live for frame in floor.said() if isinstance(frame, Status)] == [False, True]
+
+    floor.learn(instrument(C), version=7)
+    assert set(floor.hub.directory) == {C}
 
 
 def test_marks_are_remembered_for_those_who_come() -> None:

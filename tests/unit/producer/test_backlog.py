@@ -44,7 +44,7 @@ class Model(RuleBasedStateMachine):
         self.queue: list[Parcel] = []
         self.newest: list[Parcel] = []
         self.wire: list[tuple[int, Parcel | None]] = []
-        self.number = 0
+        self.number = self.discarded = 0
         self.sent = dict.fromkeys(SYMBOLS, 0)
 
     @rule(symbol=st.sampled_from(SYMBOLS), length=st.integers(1, 4), later=st.integers(0, 4))
@@ -113,9 +113,18 @@ class Model(RuleBasedStateMachine):
     @rule()
     def disconnect(self) -> None:
         """The connection is lost."""
-        self.again = [p for _, p in self.wire if p] + self.again
-        self.wire, self.number = [], 0
+        self.again = [p for n, p in self.wire if p and n > self.discarded] + self.again
+        self.lost += sum(p.length for n, p in self.wire if p and n <= self.discarded)
+        self.wire, self.number, self.discarded = [], 0, 0
         self.backlog.disconnect()
+
+    @rule()
+    def discard(self) -> None:
+        """The run is over."""
+        self.lost += sum(p.length for p in self.again + self.queue + self.newest)
+        self.again, self.queue, self.newest = [], [], []
+        self.discarded = self.number
+        self.backlog.discard()
 
     @invariant()
     def agrees(self) -> None:

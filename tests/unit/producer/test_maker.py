@@ -27,10 +27,10 @@ class Loop:
     def __init__(self, rate: float, turns: int, late: dict[int, float] | None = None) -> None:
         self.clock, self.sink = HandClock(), ScriptedSink()
         self.publisher = Publisher(self.sink, self.clock, "main")
-        source = Simulation(2, LISTINGS, rate)
-        self.publisher.begin(EPOCH, source.instruments(WALL))
+        self.source = Simulation(2, LISTINGS, rate)
+        self.publisher.begin(EPOCH, self.source.instruments(WALL))
         self.sink.connect(self.publisher)
-        self.maker = Maker(source, self.publisher, self.clock, 1_000, sleep=self._sleep)
+        self.maker = Maker(self.publisher, self.clock, 1_000, sleep=self._sleep)
         self.slept: list[float] = []
         self._turns, self._late = turns, late or {}
 
@@ -46,7 +46,7 @@ class Loop:
     async def make(self) -> None:
         """Run the script to its end."""
         with pytest.raises(Finished):
-            await self.maker.make()
+            await self.maker.make(self.source)
 
 
 async def test_first_turn_fences_every_symbol() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, generate_latest
 
 from producer.lags import EDGES
+from producer.leadership import Leadership
 from producer.maker import Maker
 from producer.metrics import RESULTS, ProducerMetrics
 from producer.publisher import Publisher
@@ -18,14 +19,17 @@ def test_every_count_is_shown() -> None:
     clock, sink = HandClock(), ScriptedSink()
     source = Simulation(1, load(None)[:4], 100)
     publisher = Publisher(sink, clock, "main")
-    maker = Maker(source, publisher, clock, 1_000)
+    maker, leadership = Maker(publisher, clock, 1_000), Leadership(standby=False)
     registry = CollectorRegistry()
-    registry.register(ProducerMetrics(publisher, maker))
+    registry.register(ProducerMetrics(publisher, maker, leadership))
 
     def shown(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(f"tickwire_producer_{name}", labels)
 
-    assert shown("epoch") == 0
+    assert (shown("epoch"), shown("epochs_total"), shown("leading")) == (0, 0, 0)
+    leadership.held(0)
+    leadership.begin(17)
+    publisher.continued = 3
     publisher.begin(17, source.instruments(WALL))
     sink.connect(publisher)
     publisher.offer(source.due(0, WALL))
@@ -40,6 +44,9 @@ def test_every_count_is_shown() -> None:
     assert (shown("unconfirmed"), shown("backlog_messages"), shown("backlog_bytes")) == (1, 0, 0)
     assert (shown("epoch"), shown("connected"), shown("blocked"), shown("conflating")) == (17, 1, 0, 0)
     assert shown("clock_steps_total") == 2
+    assert (shown("epochs_total"), shown("leading"), shown("continued_symbols")) == (1, 1, 3)
+    leadership.lost()
+    assert shown("leading") == 0
     assert shown("schedule_lag_seconds_bucket", le="0.0005") == 0
     assert shown("schedule_lag_seconds_bucket", le="0.001") == 1
     assert shown("schedule_lag_seconds_count") == 1
@@ -59,7 +66,7 @@ def test_exposition_is_valid_text() -> None:
     clock = HandClock()
     publisher = Publisher(ScriptedSink(), clock, "main")
     registry = CollectorRegistry()
-    registry.register(ProducerMetrics(publisher, Maker(Simulation(1, load(None)[:1], 1), publisher, clock, 1_000)))
+    registry.register(ProducerMetrics(publisher, Maker(publisher, clock, 1_000), Leadership(standby=False)))
     text = generate_latest(registry).decode()
     types = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
     assert len(types) == len(set(types))

@@ -16,6 +16,7 @@ from producer.sources.universe import Listing
 from services.broker.ports import LostReason, Route
 from services.market.symbol import Symbol
 from services.market.wire import decode_message
+from tests.eventually import turns
 from tests.unit.producer.scripted import WALL, HandClock, ScriptedSink
 
 EPOCH = 1_795_000_000_000
@@ -299,3 +300,64 @@ def test_an_outage_is_one_line() -> None:
         "producer.complete",
     ]
     assert stage.publisher.backlog.counts.lost == 2
+
+
+def test_nothing_goes_out_without_the_lease(stage: Stage) -> None:
+    """While the lease is not ours ticks wait and nothing is said; then they go out in order, with all marks."""
+    stage.sink.connect()
+    stage.tick(A)
+    stage.sink.batches.clear()
+    stage.publisher.lead(leads=False)
+    stage.tick(A, B)
+    stage.publisher.beat()
+    stage.publisher.farewell()
+    stage.tick(A)
+    assert stage.sink.batches == []
+    assert stage.publisher.heartbeats_left == 2
+    stage.publisher.lead(leads=True)
+    assert stage.seqs() == [("A", 2), ("B", 1), ("A", 3)]
+    (heartbeat,) = stage.sink.controls("heartbeat")
+    assert (heartbeat["marks"], heartbeat["full"]) == ({"A": 3, "B": 1}, True)
+
+
+def test_a_lease_that_stays_says_nothing(stage: Stage) -> None:
+    """Being told again what is known sends no heartbeat."""
+    stage.sink.connect()
+    stage.sink.batches.clear()
+    stage.publisher.lead(leads=True)
+    assert stage.sink.batches == []
+
+
+def test_a_run_that_is_over_leaves_nothing(stage: Stage) -> None:
+    """After the end nothing of the run goes out, on this connection or the next; the next run starts from 1."""
+    stage.sink.connect()
+    stage.tick(A)
+    stage.publisher.lead(leads=False)
+    stage.tick(A, B)
+    stage.publisher.end()
+    assert (stage.publisher.epoch, stage.publisher.backlog.counts.lost) == (0, 2)
+    stage.sink.batches.clear()
+    stage.publisher.lead(leads=True)
+    stage.publisher.beat()
+    stage.sink.lose()
+    stage.sink.connect()
+    assert stage.sink.batches == []
+    assert stage.publisher.backlog.counts.lost == 3
+
+    stage.publisher.begin(EPOCH + 1, Simulation(1, LISTINGS, 1).instruments(WALL))
+    stage.publisher.beat()
+    (directory,) = stage.sink.controls("directory")
+    assert directory["version"] == EPOCH + 1
+    assert stage.publisher.epochs == 2
+
+
+async def test_a_run_that_is_over_is_settled(stage: Stage) -> None:
+    """Who waits for the last answer of a run that was discarded waits no longer."""
+    stage.publisher.lead(leads=False)
+    stage.tick(A, B)
+    waiting = asyncio.create_task(stage.publisher.settled())
+    await turns()
+    assert not waiting.done()
+    stage.publisher.end()
+    async with asyncio.timeout(5):
+        await waiting

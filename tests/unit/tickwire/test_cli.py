@@ -7,10 +7,12 @@ import asyncio
 import pytest
 
 from gateway.settings import GatewaySettings
+from producer.settings import ProducerSettings
 from services.runtime import lifecycle
-from services.runtime.settings import variable
+from services.runtime.settings import load, variable
 from services.telemetry import logs
 from tickwire import cli
+from tickwire.flags import given
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +54,17 @@ def test_every_setting_is_a_flag(process: str, capsys: pytest.CaptureFixture[str
     for settings in cli._PROCESSES:
         if process in ("demo", settings.__name__.removesuffix("Settings").lower()):
             for field in settings.model_fields:
-                assert f"--{field.replace('_', '-')} X" in text
+                value = "[X]" if settings.model_fields[field].annotation is bool else "X"
+                assert f"--{field.replace('_', '-')} {value}" in text
                 assert f"[{variable(field)}]" in text
+
+
+@pytest.mark.parametrize(("words", "meant"), [([], False), (["--standby"], True), (["--standby", "false"], False)])
+def test_a_flag_that_is_true_or_false_may_stand_alone(words: list[str], meant: bool) -> None:  # noqa: FBT001
+    """`--standby` alone means true; a value may follow."""
+    arguments = cli._parser().parse_args(["producer", *words])
+
+    assert load(ProducerSettings, given(arguments, ProducerSettings)).standby is meant
 
 
 def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from producer.sources.day import DAY_S, DEPTH
 from producer.sources.simulation import Simulation
+from producer.sources.source import Last
 from producer.sources.universe import Listing, load
 from producer.sources.walk import replay
 from services.market.directory import SessionState
@@ -166,3 +167,27 @@ def test_directory() -> None:
     (one,) = Simulation(1, [listing("A", 1.0)], 10).instruments(BASE)
     assert (one.symbol, one.decimals, one.tick_size, one.previous_close) == ("A", 2, 1, 10_000)
     assert (one.session, one.since) == (SessionState.OPEN, BASE)
+
+
+def test_a_run_goes_on_from_the_one_before() -> None:
+    """Symbols with a last price and volume go on from there by their epoch; the others begin afresh, as always."""
+    old = by_symbol(Simulation(5, LISTINGS, 1_000), [2 * SECOND])
+    names = sorted(old)[::2]
+    lasts = {name: Last(old[name][-1].price, old[name][-1].volume) for name in names}
+    new = by_symbol(Simulation(5, LISTINGS, 1_000, epoch=9, lasts=lasts), [0, SECOND, 2 * SECOND])
+    for one in LISTINGS:
+        last = lasts.get(one.symbol)
+        expected = islice(replay(5, one, epoch=9, last=last), len(new[one.symbol]))
+        assert [tick._replace(ts=0) for tick in new[one.symbol]] == list(expected)
+        if last is not None:
+            assert new[one.symbol][0].volume > last.volume
+            assert new[one.symbol][0].price == pytest.approx(last.price, rel=0.02)
+    assert all(old[s][: len(new[s])] == new[s] for s in set(old) - set(names))
+
+
+def test_the_previous_close_stays_the_listings() -> None:
+    """A run that goes on changes no directory."""
+    fresh, further = (
+        Simulation(5, LISTINGS, 1_000, epoch=9, lasts=lasts) for lasts in ({}, {LISTINGS[0].symbol: Last(1, 1)})
+    )
+    assert fresh.instruments(BASE) == further.instruments(BASE)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from producer.sources.day import DAY_S
 from producer.sources.factor import MARKET_VOLATILITY, YEAR_S, Factor
+from producer.sources.source import Last
 from producer.sources.universe import BETAS, PRICES, VOLATILITIES, WEIGHTS, Listing
 from producer.sources.walk import BLOCK, QUOTES, Walk, replay
 from services.market.symbol import Symbol
@@ -52,6 +53,58 @@ def test_every_tick_is_valid(
         assert min(tick.bid_size, tick.ask_size) > 0
         assert 0 <= tick.size <= tick.volume
         assert decode_tick(encode_tick(tick)) == tick
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**63 - 1),
+    epoch=st.integers(1, 10**13),
+    price=st.integers(1, int(PRICES[1]) * 1_000),
+    volume=st.integers(0, 10**15 - 1),
+    volatility=st.floats(*VOLATILITIES),
+    beta=st.floats(*BETAS),
+    weight=st.floats(*WEIGHTS),
+)
+def test_a_walk_that_goes_on_is_valid(
+    *, seed: int, epoch: int, price: int, volume: int, volatility: float, beta: float, weight: float
+) -> None:
+    """Whatever was the last price and volume, the first tick is a trade close by, and volume never falls."""
+    one = Listing(Symbol("A"), "a", 10_000, volatility, beta, weight, 2)
+    found = list(islice(replay(seed, one, epoch=epoch, last=Last(price, volume)), BLOCK + 2))
+    # Ten times what one tick moves a symbol of this volatility, and the spread; a jump is worth a day's deviation.
+    usual = 10 * volatility / sqrt(YEAR_S * weight) + 3 * volatility / sqrt(252) + 0.001 * volatility
+    assert abs(log(found[0].price / price)) <= usual + 2 / price
+    assert found[0].size > 0
+    traded = volume
+    for seq, tick in enumerate(found, 1):
+        assert tick.seq == seq
+        assert 0 < tick.bid <= tick.price <= tick.ask
+        assert tick.volume == traded + tick.size
+        traded = tick.volume
+        assert decode_tick(encode_tick(tick)) == tick
+
+
+def test_a_walk_that_goes_on_walks_anew() -> None:
+    """The way on depends on the epoch, is the same for the same one, and is not the way from the start."""
+    one, last = listing(), Last(20_000, 500)
+
+    def ways(epoch: int, last: Last | None = last) -> list[Tick]:
+        return list(islice(replay(1, one, epoch=epoch, last=last), 300))
+
+    assert ways(7) == ways(7)
+    assert ways(7) != ways(8)
+    assert [t.price for t in ways(7)] != [t.price for t in ways(7, None)]
+    assert ways(7, None) == ways(8, None) == ticks(one, 300)
+    assert list(islice(replay(1, one, 200, epoch=7, last=last), 50)) == ways(7)[199:249]
+
+
+def test_what_was_carried_counts_for_its_day_only() -> None:
+    """Volume goes on from the last run's until the day ends, and begins again then."""
+    one = listing(weight=0.5)
+    found = list(islice(replay(1, one, epoch=2, last=Last(20_000, 10**9)), int(1.2 * DAY_S * 0.5)))
+    drops = [b for a, b in pairwise(found) if b.volume != a.volume + b.size]
+    assert len(drops) == 1
+    assert drops[0].volume == drops[0].size
 
 
 @pytest.mark.parametrize("price", [1, 10**8])
