@@ -3,9 +3,10 @@
 PYTHONS := python3.13 python3.12 python3.11 python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := services gateway producer tickwire tests benchmarks
+CLIENT := clients/python
+SOURCES := services gateway producer tickwire tests benchmarks $(CLIENT)/src $(CLIENT)/tests $(CLIENT)/examples
 # What needs no container engine.  A folder that is not there yet is left out.
-SUITES := $(wildcard tests/unit tests/contract tests/integration tests/model tests/faults)
+SUITES := $(wildcard tests/unit $(CLIENT)/tests tests/contract tests/integration tests/model tests/faults)
 
 .PHONY: demo test faults check e2e bench bench-quick bench-micro clean help
 .DEFAULT_GOAL := help
@@ -45,14 +46,14 @@ clean: ## remove the environment and every cache
 	rm -rf $(VENV) build dist benchmarks/build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamps are keyed on pyproject.toml: a change there installs again.  The demo needs no test tools, which
+# The stamps are keyed on both pyproject.toml: a change there installs again.  The demo needs no test tools, which
 # saves about a third of the time to its first tick.
-$(VENV)/.runtime: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+$(VENV)/.runtime: pyproject.toml $(CLIENT)/pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable $(CLIENT) --editable .
 	@touch $@
 
-$(VENV)/.complete: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev,bench]'
+$(VENV)/.complete: pyproject.toml $(CLIENT)/pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable $(CLIENT) --editable '.[test,dev,bench]'
 	@touch $(VENV)/.runtime $@
 
 $(BIN)/python:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from tickwire.board import Board, Row, Seen
 
-_COLUMNS = ("last", "change", "bid", "ask", "size", "volume", "ticks/s", "age")
+_COLUMNS = ("last", "change", "change %", "bid", "ask", "size", "volume", "ticks/s", "age")
 _STYLES = {1: "green", 0: "", -1: "red"}
 
 
@@ -26,35 +28,39 @@ def draw(board: Board, url: str, now: float) -> Table:
     return table
 
 
-def line(seen: Seen) -> str:
-    """Return one tick as a line of text."""
-    where = "?" if seen.position is None else f"{seen.position.epoch}:{seen.position.seq}"
+def line(seen: Seen | str) -> str:
+    """Return one tick, or one notice, as a line of text."""
+    if isinstance(seen, str):
+        return f"- {seen}"
     tick = seen.tick
     return (
-        f"{seen.symbol} {where} {seen.price} {seen.change:+} bid {tick['bid']} ask {tick['ask']} "
-        f"size {tick['size']} volume {tick['volume']}"
+        f"{tick.symbol} {tick.epoch}:{tick.seq} {tick.price} {seen.change:+} bid {tick.bid} ask {tick.ask} "
+        f"size {tick.size} volume {tick.volume}"
     )
 
 
 def _cells(row: Row, now: float) -> tuple[Text | str, ...]:
-    if row.last is None or row.received is None:
+    tick = row.tick
+    if tick is None or row.received is None:
         return (row.symbol, *("" for _ in _COLUMNS), row.state)
+    style = _STYLES[_sign(row)]
     return (
         row.symbol,
         Text(str(row.last), style=_STYLES[row.direction]),
-        Text(_change(row), style=_STYLES[_sign(row)]),
-        str(row.bid),
-        str(row.ask),
-        f"{row.size:,}",
-        f"{row.volume:,}",
+        Text(_signed(row.change), style=style),
+        Text(_signed(row.change_percent), style=style),
+        str(tick.bid),
+        str(tick.ask),
+        f"{tick.size:,}",
+        f"{tick.volume:,}",
         f"{row.rate.per_second(now):.1f}",
         f"{now - row.received:.1f} s",
         row.state + (f", {row.gaps} gaps" if row.gaps else ""),
     )
 
 
-def _change(row: Row) -> str:
-    return "" if row.change is None else f"{row.change:+}"
+def _signed(change: Decimal | None) -> str:
+    return "" if change is None else f"{change:+}"
 
 
 def _sign(row: Row) -> int:

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import io
+from decimal import Decimal
 
 from rich.console import Console
 
 from services.market.symbol import Symbol
 from tickwire import table
-from tickwire.board import Board
+from tickwire.board import Board, Seen
+from tickwire_client import Day, Status, Tick, Violation
+from tickwire_client.tick import Arrival
 
-_TICK = (
-    '{"seq":4,"ts":1,"symbol":"AAPL","price":230.10,"size":100,"bid":230.05,"ask":230.15,'
-    '"bid_size":1,"ask_size":2,"volume":1200345}'
+_TICK = Tick(
+    {
+        "seq": 4,
+        "ts": 1,
+        "symbol": "AAPL",
+        "price": "230.10",
+        "size": 100,
+        "bid": "230.05",
+        "ask": "230.15",
+        "bid_size": 1,
+        "ask_size": 2,
+        "volume": 1200345,
+    },
+    Arrival(1, 1, 0),
+    7,
 )
 
 
 def _board() -> Board:
     board = Board([Symbol("AAPL"), Symbol("IBM")])
-    board.connected()
-    board.take('{"op":"subscribed","id":1,"symbols":{"AAPL":null},"rejected":{},"pending":1}', 0)
-    board.take('{"op":"snapshot","epoch":7,"data":[' + _TICK + '],"none":{}}', 0)
+    board.tell(Status("connected"), 0)
+    board.take(_TICK, 0)
+    board.states = {"AAPL": "live", "IBM": "waiting"}.__getitem__
+    board.look()
     return board
 
 
@@ -41,16 +57,28 @@ def test_table() -> None:
     assert rows["IBM"] == ["IBM", "waiting"]
 
 
+def test_day() -> None:
+    """Once the previous close is known, the change is against it, also in percent."""
+    board = _board()
+    day = Day(Decimal("225.00"), None, None, None, Decimal("230.10"), 1200345)
+    board.days = {"AAPL": day, "IBM": None}.__getitem__
+    board.look()
+
+    assert "AAPL     230.10    +5.10      +2.27   230.05" in _text(board, 0)
+
+
 def test_violations_show() -> None:
     """The table says when the gateway broke its promise."""
     board = _board()
-    board.take('{"op":"ticks","sent":1,"data":[' + _TICK + "]}", 0)
+    board.tell(Violation("AAPL", "ticks", "seq 4"), 0)
 
     assert "1 frames broke" in _text(board, 0)
 
 
 def test_line() -> None:
     """A line names the position and the prices as the wire spelled them."""
-    (seen,) = _board().shown
+    seen, notice = *_board().shown, "feed stale, shard main"
 
+    assert isinstance(seen, Seen)
     assert table.line(seen) == "AAPL 7:4 230.10 +0.00 bid 230.05 ask 230.15 size 100 volume 1200345"
+    assert table.line(notice) == "- feed stale, shard main"

@@ -16,6 +16,7 @@ from tickwire.watch import Refused, Target, watch
 
 Script = Callable[[web.WebSocketResponse, int], Awaitable[None]]
 A = Symbol("AAPL")
+_WELCOME = '{"op":"welcome","protocol":1,"session":"x","server_time":1,"heartbeat":15,"limits":{},"feed":"live"}'
 
 
 def _tick(seq: int) -> str:
@@ -25,8 +26,22 @@ def _tick(seq: int) -> str:
     )
 
 
+async def _command(socket: web.WebSocketResponse) -> dict[str, object]:
+    """Return the next command that is no ping."""
+    while True:
+        command: dict[str, object] = json.loads(await socket.receive_str())
+        if command["op"] != "ping":
+            return command
+
+
+async def _gone(socket: web.WebSocketResponse) -> None:
+    """Return once the watcher has left; pings are not answered."""
+    async for _ in socket:
+        pass
+
+
 async def _subscribed(socket: web.WebSocketResponse, position: str = "null") -> dict[str, object]:
-    command: dict[str, object] = json.loads(await socket.receive_str())
+    command = await _command(socket)
     await socket.send_str(
         f'{{"op":"subscribed","id":{command["id"]},"symbols":{{"AAPL":{position}}},"rejected":{{}},"pending":0}}'
     )
@@ -44,6 +59,7 @@ async def _gateway(script: Script) -> AsyncIterator[Target]:
         socket = web.WebSocketResponse(protocols=("tickwire.v1",))
         await socket.prepare(request)
         assert socket.ws_protocol == "tickwire.v1"
+        await socket.send_str(_WELCOME)
         await script(socket, count)
         return socket
 
@@ -73,7 +89,7 @@ async def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
         await socket.send_str('{"op":"ticks","sent":1,"data":[' + _tick(2) + "," + _tick(3) + "]}")
         await socket.send_str('{"op":"status","feed":"stale","since":1,"shard":"main"}')
         await socket.send_str('{"op":"pong","id":1,"server_time":1}')
-        await socket.receive()
+        await _gone(socket)
 
     async with _gateway(script) as target:
         watching = asyncio.create_task(_watch(target, stop))
@@ -103,7 +119,7 @@ async def test_comes_back_and_resumes() -> None:
         else:
             commands.append(await _subscribed(socket, '{"epoch":7,"seq":5}'))
             stop.set()
-            await socket.receive()
+            await _gone(socket)
 
     async with _gateway(script) as target:
         await _watch(target, stop)
@@ -119,7 +135,7 @@ async def test_nobody_listens_at_first() -> None:
     async def script(socket: web.WebSocketResponse, _: int) -> None:
         await _subscribed(socket)
         stop.set()
-        await socket.receive()
+        await _gone(socket)
 
     async with _gateway(script) as target:
         port = target.url.split(":")[2].split("/")[0]
@@ -136,6 +152,7 @@ async def _gateway_at(port: int, script: Script) -> AsyncIterator[None]:
     async def stream(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(protocols=("tickwire.v1",))
         await socket.prepare(request)
+        await socket.send_str(_WELCOME)
         await script(socket, 1)
         return socket
 
@@ -154,11 +171,12 @@ async def test_unknown_symbol() -> None:
     """An unknown symbol ends the watch with a sentence that names it."""
 
     async def script(socket: web.WebSocketResponse, _: int) -> None:
-        await socket.receive_str()
+        command = await _command(socket)
         await socket.send_str(
-            '{"op":"subscribed","id":1,"symbols":{},"rejected":{"AAPL":"unknown_symbol"},"pending":0}'
+            f'{{"op":"subscribed","id":{command["id"]},"symbols":{{}},"rejected":{{"AAPL":"unknown_symbol"}},'
+            '"pending":0}'
         )
-        await socket.receive()
+        await _gone(socket)
 
     async with _gateway(script) as target:
         with pytest.raises(Refused, match="AAPL: unknown symbol"):
@@ -192,7 +210,7 @@ async def test_nonsense() -> None:
 
     async def script(socket: web.WebSocketResponse, _: int) -> None:
         await socket.send_str("hello")
-        await socket.receive()
+        await _gone(socket)
 
     async with _gateway(script) as target:
         with pytest.raises(Refused, match=r"does not speak tickwire\.v1"):

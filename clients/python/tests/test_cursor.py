@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.market.position import Position
-from tickwire.cursor import Cursor
+from tickwire_client.cursor import Cursor, Position
 
 
 def _at(epoch: int, seq: int) -> Cursor:

@@ -1,0 +1,50 @@
+"""A client of Tickwire: every tick once and in order, or told which ones are not coming.
+
+async with connect("ws://localhost:8080/v1/stream") as feed:
+    async for tick in feed.subscribe("AAPL", max_rate=5):
+        print(tick.symbol, tick.price)
+"""
+
+from tickwire_client.account import Account
+from tickwire_client.cursor import Cursor, Position
+from tickwire_client.day import Day
+from tickwire_client.errors import (
+    BadRequest,
+    FeedClosed,
+    NotFollowed,
+    Refused,
+    TickwireClientError,
+    TooManySymbols,
+    UnknownSymbol,
+    Unreachable,
+)
+from tickwire_client.events import Complaint, EpochChange, Gap, SessionChange, Status, Violation
+from tickwire_client.feed import Feed, connect
+from tickwire_client.subscription import Subscription
+from tickwire_client.tick import Tick
+
+__version__ = "0.1.0"
+__all__ = [
+    "Account",
+    "BadRequest",
+    "Complaint",
+    "Cursor",
+    "Day",
+    "EpochChange",
+    "Feed",
+    "FeedClosed",
+    "Gap",
+    "NotFollowed",
+    "Position",
+    "Refused",
+    "SessionChange",
+    "Status",
+    "Subscription",
+    "Tick",
+    "TickwireClientError",
+    "TooManySymbols",
+    "UnknownSymbol",
+    "Unreachable",
+    "Violation",
+    "connect",
+]

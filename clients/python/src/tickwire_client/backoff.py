@@ -1,0 +1,31 @@
+"""How long to wait before the next connection.  Pure."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Final
+
+BASE_S: Final = 0.1
+CAP_S: Final = 10.0
+"""Most seconds between two attempts; with full jitter the mean is half of it."""
+_DOUBLINGS: Final = 10
+
+
+class Backoff:
+    """Full jitter: a random time up to 0.1 s that doubles per failed attempt up to 10 s."""
+
+    __slots__ = ("_failures", "_random")
+
+    def __init__(self, uniform: Callable[[float, float], float] = random.uniform) -> None:
+        self._failures, self._random = 0, uniform
+
+    def succeeded(self) -> None:
+        """A connection brought something: the next wait is short again."""
+        self._failures = 0
+
+    def wait(self, in_ms: int | None) -> float:
+        """Return the seconds to wait; *in_ms*: what the last `reconnect` said, since gateways spread clients."""
+        longest = min(CAP_S, BASE_S * 2.0 ** min(self._failures, _DOUBLINGS))
+        self._failures += 1
+        return min(CAP_S, in_ms / 1000) if in_ms is not None else self._random(0, longest)

@@ -1,0 +1,131 @@
+"""One WebSocket: how it is opened, and what its failures mean."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Any, Final
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidMessage,
+    InvalidStatus,
+    InvalidURI,
+    ProxyError,
+    WebSocketException,
+)
+from websockets.typing import Subprotocol
+
+from tickwire_client.closing import final_code, final_status
+from tickwire_client.errors import Refused
+
+SUBPROTOCOL: Final = "tickwire.v1"
+FRAME_BYTES: Final = 1024 * 1024
+"""Most bytes of one frame: the wire's limit is 64 KiB, later versions may raise it."""
+FRAMES: Final = 8
+"""Most frames that are read ahead, before the socket is left to fill up."""
+CLOSE_S: Final = 2.0
+"""Longest wait for the answer to our close frame."""
+GONE: Final = 1006
+"""Stands for: no close frame came."""
+
+Token = str | Callable[[], str | Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How connections are opened."""
+
+    token: Token | None = None
+    trust: ssl.SSLContext | None = None
+    handshake_s: float = 10.0
+    proxy: str | None = None
+
+
+async def current(token: Token | None) -> str | None:
+    """Return the token as it is now: a function is asked each time."""
+    if token is None or isinstance(token, str):
+        return token
+    found = token()
+    return await found if isawaitable(found) else found
+
+
+@asynccontextmanager
+async def opened(url: str, options: Options) -> AsyncIterator[ClientConnection]:
+    """Be connected to *url* while the context lasts.
+
+    Raises:
+        Refused: another attempt would fail the same way.
+        OSError, TimeoutError, WebSocketException: it may succeed later.
+    """
+    token = await current(options.token)
+    secure = options.trust is not None and url.startswith("wss:")
+    trust: dict[str, Any] = {"ssl": options.trust} if secure else {}
+    try:
+        socket = await connect(
+            url,
+            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            additional_headers={"Authorization": f"Bearer {token}"} if token else None,
+            compression=None,
+            proxy=options.proxy,
+            open_timeout=options.handshake_s,
+            ping_interval=None,  # the gateway pings, and answers our own ping commands
+            close_timeout=CLOSE_S,
+            max_size=FRAME_BYTES,
+            max_queue=FRAMES,
+            **trust,
+        )
+    except (InvalidURI, ValueError) as error:
+        raise Refused(f"{url!r} is no address of a stream: {error}") from error
+    except ssl.SSLError as error:
+        if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            raise
+        raise Refused(f"{url}: TLS: {error}") from error
+    except InvalidHandshake as error:
+        raise _not_upgraded(error) from error
+    async with socket:
+        yield socket
+
+
+def _not_upgraded(error: InvalidHandshake) -> Exception:
+    if isinstance(error, InvalidStatus):
+        status = error.response.status_code
+        sentence = f"the gateway answered HTTP {status} instead of a WebSocket"
+        return Refused(sentence, status=status) if final_status(status) else ConnectionError(sentence)
+    if isinstance(error, ProxyError) or (
+        isinstance(error, InvalidMessage) and isinstance(error.__cause__, EOFError | OSError)
+    ):
+        return ConnectionError(f"the connection ended during the handshake: {error}")
+    return Refused(f"this is no WebSocket server: {error}")
+
+
+def ending(error: ConnectionClosed) -> str:
+    """Return how the connection ended, as a sentence.
+
+    Raises:
+        Refused: the close code says that coming back is pointless.
+    """
+    close = error.rcvd
+    if close is None:
+        # A fault that our side found: a frame that is too big, no UTF-8, or breaks RFC 6455.
+        if error.sent is not None and final_code(error.sent.code) and not error.rcvd_then_sent:
+            raise Refused(f"the gateway broke the WebSocket protocol: {error.sent}", code=error.sent.code)
+        return f"closed with {GONE}"
+    sentence = f"closed with {close.code}{': ' if close.reason else ''}{close.reason}"
+    if final_code(close.code):
+        raise Refused(f"the gateway {sentence}", code=close.code)
+    return sentence
+
+
+def reason(error: Exception) -> str:
+    """Return why there is no connection, as a few words."""
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, WebSocketException):
+        return f"{type(error).__name__}: {error}"
+    return str(error) or type(error).__name__

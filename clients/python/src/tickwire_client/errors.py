@@ -1,0 +1,70 @@
+"""Every error that the client raises on purpose.
+
+TickwireClientError
+ ├─ Refused           coming back with the same request would be refused again: nothing is retried
+ ├─ Unreachable       no connection stood before the patience of `connect` was over
+ ├─ FeedClosed        the feed was closed by its owner
+ └─ NotFollowed       a subscription that the gateway will not serve
+     ├─ UnknownSymbol     a symbol that is not in the directory
+     └─ TooManySymbols    more symbols than one connection may follow
+BadRequest            arguments that no gateway would accept (a `ValueError`)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class TickwireClientError(Exception):
+    """Root of the tree."""
+
+
+class Refused(TickwireClientError):
+    """The gateway will not serve this client, and asking again the same way would not help.
+
+    Attributes:
+        code: the close code, where the gateway closed with one.
+        status: the HTTP status, where it answered with one instead of a WebSocket.
+    """
+
+    def __init__(self, sentence: str, *, code: int | None = None, status: int | None = None) -> None:
+        super().__init__(sentence)
+        self.code, self.status = code, status
+
+
+class Unreachable(TickwireClientError):
+    """No gateway could be reached in time; it may be there later."""
+
+
+class FeedClosed(TickwireClientError):
+    """The feed was closed."""
+
+
+class NotFollowed(TickwireClientError):
+    """The gateway will not serve *symbols*; raised by each subscription that names one of them.
+
+    Attributes:
+        reason: the protocol's word for it.
+    """
+
+    def __init__(self, symbols: Sequence[str], reason: str) -> None:
+        super().__init__(", ".join(f"{symbol}: {reason.replace('_', ' ')}" for symbol in symbols))
+        self.symbols, self.reason = tuple(symbols), reason
+
+
+class UnknownSymbol(NotFollowed):
+    """Symbols that are not in the directory."""
+
+
+class TooManySymbols(NotFollowed):
+    """Symbols beyond what one connection may follow."""
+
+
+class BadRequest(ValueError):
+    """Arguments that no gateway would accept: the sentence names what is wrong and allowed."""
+
+
+def not_followed(symbols: Sequence[str], reason: str) -> NotFollowed:
+    """Return the error for the protocol's *reason*."""
+    kinds = {"unknown_symbol": UnknownSymbol, "too_many_symbols": TooManySymbols}
+    return kinds.get(reason, NotFollowed)(symbols, reason)

@@ -1,0 +1,414 @@
+"""The feed: a connection that comes back, and the subscriptions that it serves.
+
+Decides nothing about the protocol: `Conversation` says what to send and what a frame means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from ssl import SSLContext
+from typing import Final, Unpack
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from tickwire_client import connection
+from tickwire_client.account import Account
+from tickwire_client.audience import Audience
+from tickwire_client.backoff import Backoff
+from tickwire_client.buffer import LIMIT
+from tickwire_client.connection import Options
+from tickwire_client.conversation import Conversation, Malformed
+from tickwire_client.cursor import Position
+from tickwire_client.day import Day
+from tickwire_client.errors import BadRequest, FeedClosed, Refused, TickwireClientError, Unreachable, not_followed
+from tickwire_client.events import (
+    CONNECTED,
+    DISCONNECTED,
+    Complaint,
+    EpochChange,
+    Event,
+    Gap,
+    Rejection,
+    SessionChange,
+    Status,
+    TokenWanted,
+    Violation,
+)
+from tickwire_client.follows import EVERYTHING
+from tickwire_client.hooks import Callbacks, Hooks
+from tickwire_client.line import Line
+from tickwire_client.offset import ClockOffset
+from tickwire_client.subscription import Subscription
+from tickwire_client.tick import Tick
+
+PATIENCE_S: Final = 0.1
+"""Seconds that a full buffer holds back the socket before it conflates: a pause of one, not a delay of all."""
+SILENCE_S: Final = 40.0
+"""A gateway speaks at least every 15 s (`heartbeat`); after two missed ones the connection counts as dead."""
+RATES: Final = (0.1, 100.0)
+"""Least and most `max_rate`, ticks per second and symbol."""
+_SYMBOL: Final = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,15}|\*").fullmatch
+_log = logging.getLogger("tickwire_client")
+
+
+class Feed:
+    """Ticks of one client, over whatever connections it takes.  Made by `connect`."""
+
+    def __init__(self, urls: Sequence[str], options: Options, hooks: Hooks, silence_s: float) -> None:
+        self._urls, self._options, self._hooks, self._silence_s = list(urls), options, hooks, silence_s
+        self._conversation = Conversation()
+        self._audience = Audience()
+        self._nudge = asyncio.Event()
+        self._heard = 0.0
+        self._ended: TickwireClientError | None = None
+        self._begun = asyncio.Event()
+        self.reason = "not connected yet"
+        """Why the last connection ended."""
+        self._renewing: set[asyncio.Task[None]] = set()
+
+    # ------------------------------------------------------------------------------------------- for its owner
+
+    def subscribe(
+        self,
+        *symbols: str,
+        max_rate: float | None = None,
+        snapshot: bool = True,
+        resume: Mapping[str, Position] | None = None,
+        buffer: int = LIMIT,
+    ) -> Subscription:
+        """Return the ticks of *symbols*, as they come; `"*"` alone: of the whole directory and whatever joins it.
+
+        Args:
+            symbols: names; several subscriptions may name the same one.
+            max_rate: at most so many ticks per second and symbol, 0.1 to 100; None: every tick.
+            snapshot: begin with the newest tick; False: after it.
+            resume: positions to go on after, such as `Tick.position` of an earlier run.
+            buffer: ticks that may wait for this subscription's reader before it conflates.
+
+        Raises:
+            BadRequest: a name is not spelled like a symbol, a rate is out of range, or a symbol of *resume* is
+                not in *symbols* or is followed already.
+            TickwireClientError: the feed has ended.
+        """
+        resume = resume or {}
+        self._check(symbols, max_rate, resume)
+        line = Line(dict.fromkeys(symbols), max_rate, buffer)
+        self._audience.add(line)
+        known = [s for s in symbols if self._conversation.follows.wants(s)]
+        for symbol in symbols:
+            self._want(symbol, snapshot=snapshot, start=resume.get(symbol))
+        if snapshot:
+            self._show(line, known)
+        self._nudge.set()
+        return Subscription(line, partial(_end, self))
+
+    def account(self, symbol: str) -> Account:
+        """Return what became of each tick of *symbol*, for all its subscriptions together."""
+        follow = self._conversation.follows.get(symbol)
+        return follow.account if follow else Account()
+
+    def cursor(self, symbol: str) -> Position | None:
+        """Return the last position of *symbol* that is accounted for."""
+        follow = self._conversation.follows.get(symbol)
+        return follow.resume if follow else None
+
+    def last(self, symbol: str) -> Tick | None:
+        """Return the newest tick of *symbol* that came, whether anybody has read it or not."""
+        follow = self._conversation.follows.get(symbol)
+        return follow.last if follow else None
+
+    def day(self, symbol: str) -> Day | None:
+        """Return the figures of *symbol*'s day; None: the gateway has not said any."""
+        follow = self._conversation.follows.get(symbol)
+        return follow.diary.show() if follow and follow.diary else None
+
+    def state(self, symbol: str) -> str:
+        """Return, for people, what *symbol* waits for, or `live`, `conflating`, `halted`."""
+        follow = self._conversation.follows.get(symbol)
+        return follow.state if follow else "not followed"
+
+    @property
+    def clock(self) -> ClockOffset:
+        """How far the gateway's clock is ahead of ours."""
+        return self._conversation.clock
+
+    @property
+    def status(self) -> Mapping[str, Status]:
+        """The last status of each shard that the gateway spoke of on this connection."""
+        return dict(self._conversation.shards)
+
+    @property
+    def connected(self) -> bool:
+        """Whether a connection stands."""
+        return self._conversation.welcome is not None
+
+    @property
+    def live(self) -> bool:
+        """Whether a connection stands and no shard of its feed is known to be stale."""
+        return self._conversation.live
+
+    @property
+    def violations(self) -> int:
+        """Frames that broke the protocol's table of cursors."""
+        return self._conversation.violations
+
+    # ------------------------------------------------------------------------------------------- subscriptions
+
+    def _check(self, symbols: Sequence[str], max_rate: float | None, resume: Mapping[str, Position]) -> None:
+        if self._ended is not None:
+            raise self._ended
+        bad = [symbol for symbol in symbols if _SYMBOL(symbol) is None]
+        if bad or not symbols:
+            raise BadRequest(
+                f"{', '.join(map(repr, bad)) or 'nothing'} is no symbol: capitals, digits, . and -, 1 to 16"
+            )
+        if EVERYTHING in symbols and len(symbols) > 1:
+            raise BadRequest("* stands alone")
+        if max_rate is not None and not RATES[0] <= max_rate <= RATES[1]:
+            raise BadRequest(f"max_rate is {max_rate}, but must be from {RATES[0]} to {RATES[1]}")
+        for symbol in resume:
+            if symbol not in symbols or self._conversation.follows.wants(symbol):
+                raise BadRequest(
+                    f"{symbol} is not in the symbols, or followed already: it cannot resume elsewhere"
+                )
+
+    def _want(self, symbol: str, *, snapshot: bool = True, start: Position | None = None) -> None:
+        """Ask the gateway for the fastest rate that anybody wants of *symbol*; for none if nobody does."""
+        follows = self._conversation.follows
+        if self._audience.naming([symbol]):
+            follows.want(symbol, self._audience.rate(symbol), snapshot=snapshot, start=start)
+        else:
+            follows.leave(symbol)
+
+    def _show(self, line: Line, symbols: Iterable[str]) -> None:
+        """A symbol that is followed already begins here with the newest tick that came."""
+        names = list(self._conversation.follows.by_symbol) if EVERYTHING in line.symbols else symbols
+        for symbol in names:
+            follow = self._conversation.follows.get(symbol)
+            if follow is not None and follow.wanted and follow.last is not None:
+                line.buffer.offer(follow.last.as_snapshot(), time.monotonic())
+
+    def _drop(self, line: Line, error: TickwireClientError | None = None) -> None:
+        line.end(error)
+        if self._audience.remove(line):
+            for symbol in line.symbols:
+                self._want(symbol)
+            self._nudge.set()
+
+    # ---------------------------------------------------------------------------------------------- connections
+
+    async def run(self) -> None:
+        """Be connected, until there is no gateway left that would not refuse."""
+        backoff, turn = Backoff(), 0
+        try:
+            while True:
+                url = self._urls[turn % len(self._urls)]
+                try:
+                    reason = await self._connection(url)
+                except Refused as error:
+                    self._urls.remove(url)
+                    if not self._urls:
+                        raise
+                    reason = str(error)
+                else:
+                    turn += 1
+                if self._conversation.fresh:
+                    backoff.succeeded()
+                wait = backoff.wait(self._conversation.reconnect_ms)
+                self._conversation.disconnected()
+                self.reason = reason
+                _log.info("%s: %s; again in %.1f s", url, reason, wait)
+                self._tell(Status(DISCONNECTED, reason=reason))
+                await asyncio.sleep(wait)
+        except TickwireClientError as error:
+            self.end(error)
+        except Exception as error:  # noqa: BLE001 - a callback's, or a defect: nobody may wait for ever because of it
+            _log.exception("the feed ends")
+            failure = TickwireClientError(f"the feed failed: {error!r}")
+            failure.__cause__ = error
+            self.end(failure)
+
+    def end(self, error: TickwireClientError) -> None:
+        """Nothing more comes, because of *error*."""
+        if self._ended is None:
+            self._ended = error
+            self._begun.set()
+            for line in list(self._audience.lines):
+                self._drop(line, None if isinstance(error, FeedClosed) else error)
+
+    async def begun(self) -> None:
+        """Return once a gateway has welcomed us.
+
+        Raises:
+            Refused: none will.
+        """
+        await self._begun.wait()
+        if self._ended is not None:
+            raise self._ended
+
+    async def _connection(self, url: str) -> str:
+        """Be connected to *url*; return why it ended."""
+        self._conversation.connected()
+        try:
+            async with connection.opened(url, self._options) as socket:
+                return await self._converse(socket, url)
+        except Malformed as error:
+            raise Refused(f"{url} does not speak {connection.SUBPROTOCOL}: {error}") from error
+        except (OSError, TimeoutError, WebSocketException) as error:
+            return connection.reason(error)
+
+    async def _converse(self, socket: ClientConnection, url: str) -> str:
+        if self._hooks.on_connection:
+            self._hooks.on_connection(url)
+        self._heard = time.monotonic()
+        speaking = asyncio.create_task(self._speak(socket), name="tickwire_client:speak")
+        try:
+            while True:
+                text = await socket.recv(decode=True)
+                await self._take(text)
+        except ConnectionClosed as error:
+            silent = time.monotonic() - self._heard >= self._silence_s
+            return f"nothing came for {self._silence_s:g} s" if silent else connection.ending(error)
+        finally:
+            speaking.cancel()
+
+    async def _take(self, text: str) -> None:
+        now = self._heard = time.monotonic()
+        if self._hooks.on_frame:
+            self._hooks.on_frame(text)
+        brought = self._conversation.take(text, now, time.time_ns() // 1000)
+        ticks = [item for item in brought if type(item) is Tick]
+        if len(ticks) < len(brought) or not ticks:
+            self._all_happened(item for item in brought if not isinstance(item, Tick))
+            self._nudge.set()
+        for line in self._audience.deliver(ticks, now):
+            if line.buffer.full:
+                await line.room(PATIENCE_S)
+
+    async def _speak(self, socket: ClientConnection) -> None:
+        """Send what is to be said, and end the connection once nothing was heard for too long."""
+        with suppress(ConnectionClosed):  # the receiving side says why
+            while True:
+                now = time.monotonic()
+                if now - self._heard >= self._silence_s:
+                    socket.transport.abort()
+                    return
+                self._nudge.clear()
+                texts, rejected = self._conversation.commands(now, time.time_ns() // 1000)
+                self._all_happened(rejected)
+                for text in texts:
+                    if self._hooks.on_command:
+                        self._hooks.on_command(text)
+                    await socket.send(text)
+                due = min(self._conversation.due(now), self._heard + self._silence_s)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(max(0.0, due - time.monotonic())):
+                        await self._nudge.wait()
+
+    # ---------------------------------------------------------------------------------------------- what happens
+
+    def _all_happened(self, events: Iterable[Event]) -> None:
+        rejected: list[Rejection] = []
+        for event in events:
+            if isinstance(event, Rejection):
+                rejected.append(event)
+            elif isinstance(event, TokenWanted):
+                self._renewing = {asyncio.create_task(self._renew(), name="tickwire_client:token")}
+            else:
+                self._tell(event)
+        self._rejected(rejected)
+
+    def _rejected(self, rejected: Sequence[Rejection]) -> None:
+        """End each subscription that names one of them, with all that it names for the first one's reason."""
+        for line in self._audience.naming([rejection.symbol for rejection in rejected]):
+            ours = [rejection for rejection in rejected if rejection.symbol in line.symbols]
+            names = [rejection.symbol for rejection in ours if rejection.reason == ours[0].reason]
+            self._drop(line, not_followed(names, ours[0].reason))
+
+    async def _renew(self) -> None:
+        """Show the gateway a new token, where somebody can make one."""
+        try:
+            token = await connection.current(self._options.token) if callable(self._options.token) else None
+        except Exception:  # noqa: BLE001 - a close with 4401 follows, and the next connection asks again
+            _log.exception("no new token")
+            return
+        if token:
+            self._conversation.authorize(token)
+            self._nudge.set()
+
+    def _tell(self, event: Event) -> None:
+        hooks = self._hooks
+        if isinstance(event, Status) and event.feed == CONNECTED:
+            self._begun.set()
+        match event:
+            case Gap() if hooks.on_gap:
+                hooks.on_gap(event)
+            case EpochChange() if hooks.on_epoch:
+                hooks.on_epoch(event)
+            case SessionChange() if hooks.on_session:
+                hooks.on_session(event)
+            case Status() if hooks.on_status:
+                hooks.on_status(event)
+            case Violation() if hooks.on_violation:
+                hooks.on_violation(event)
+            case Complaint() if hooks.on_complaint:
+                hooks.on_complaint(event)
+
+
+def _end(feed: Feed, line: Line) -> None:
+    """End a subscription that its owner closed, or lost."""
+    line.buffer.discard()
+    feed._drop(line)  # noqa: SLF001 - this module's own
+
+
+@asynccontextmanager
+async def connect(
+    url: str | Sequence[str],
+    *,
+    token: connection.Token | None = None,
+    ssl: SSLContext | None = None,
+    timeout: float | None = 30.0,  # noqa: ASYNC109 - of the first connection only
+    handshake_s: float = 10.0,
+    silence_s: float = SILENCE_S,
+    proxy: str | None = None,
+    **hooks: Unpack[Callbacks],
+) -> AsyncIterator[Feed]:
+    """Be connected while the context lasts, over as many connections as it takes.
+
+    Args:
+        url: the address of a stream, `ws://HOST:8080/v1/stream`, or several, which are tried in turn.
+        token: sent as `Authorization: Bearer`; a function is asked before each connection, and when the gateway
+            says that the token expires.
+        ssl: for a `wss://` whose certificate the system does not trust.
+        timeout: seconds in which a gateway must have welcomed us; None: for ever.
+        handshake_s: seconds that one attempt may take.
+        silence_s: seconds without a frame after which a connection counts as dead.
+        proxy: the address of an HTTP or SOCKS proxy.
+        hooks: see `Callbacks`.
+
+    Raises:
+        Refused: no gateway will ever serve this client as it is.
+        Unreachable: none did within *timeout*.
+    """
+    urls = [url] if isinstance(url, str) else list(url)
+    feed = Feed(urls, Options(token, ssl, handshake_s, proxy), Hooks(**hooks), silence_s)
+    running = asyncio.create_task(feed.run(), name="tickwire_client:run")
+    try:
+        try:
+            async with asyncio.timeout(timeout):
+                await feed.begun()
+        except TimeoutError:
+            raise Unreachable(f"no gateway within {timeout} s; {feed.reason}") from None
+        yield feed
+    finally:
+        feed.end(FeedClosed("the feed is closed"))
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running

@@ -1,0 +1,42 @@
+"""Whom a feed tells what, besides its ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypedDict
+
+from tickwire_client.events import Complaint, EpochChange, Gap, SessionChange, Status, Violation
+
+
+class Callbacks(TypedDict, total=False):
+    """The callbacks of `connect`; see `Hooks`."""
+
+    on_gap: Callable[[Gap], None] | None
+    on_epoch: Callable[[EpochChange], None] | None
+    on_session: Callable[[SessionChange], None] | None
+    on_status: Callable[[Status], None] | None
+    on_violation: Callable[[Violation], None] | None
+    on_complaint: Callable[[Complaint], None] | None
+    on_frame: Callable[[str], None] | None
+    on_command: Callable[[str], None] | None
+    on_connection: Callable[[str], None] | None
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Each is called from the event loop as its frame is read, so before the ticks of later frames are handed out.
+
+    What one raises ends the feed.  *on_frame* gets the text of every frame, *on_command* of every command,
+    *on_connection* the address of every connection that stands: for recorders and checkers.
+    """
+
+    on_gap: Callable[[Gap], None] | None = None
+    on_epoch: Callable[[EpochChange], None] | None = None
+    on_session: Callable[[SessionChange], None] | None = None
+    on_status: Callable[[Status], None] | None = None
+    on_violation: Callable[[Violation], None] | None = None
+    on_complaint: Callable[[Complaint], None] | None = None
+    on_frame: Callable[[str], None] | None = None
+    on_command: Callable[[str], None] | None = None
+    on_connection: Callable[[str], None] | None = None
