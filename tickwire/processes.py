@@ -12,9 +12,8 @@ import gateway.app
 import producer.app
 from gateway.settings import GatewaySettings
 from producer.settings import ProducerSettings
-from services.broker.history import AbsentHistory
 from services.broker.metrics import BrokerMetrics
-from services.broker.rabbitmq import RabbitLease, RabbitSink, RabbitSource
+from services.broker.rabbitmq import RabbitHistory, RabbitLease, RabbitSink, RabbitSource
 from services.errors import BadSettings
 from services.runtime.clock import SystemClock
 from services.runtime.settings import ProcessSettings, variable
@@ -36,7 +35,7 @@ def produce(settings: ProducerSettings) -> Callable[[asyncio.Event], Coroutine[A
             settings,
             RabbitSink(url, name="producer", clock=clock, metrics=metrics),
             lease=RabbitLease(url, shard=settings.shard, name="producer", clock=clock, metrics=metrics),
-            history=AbsentHistory(),
+            history=RabbitHistory(url, name="producer", clock=clock, metrics=metrics),
             clock=clock,
             registry=registry,
             stop=stop,
@@ -59,8 +58,10 @@ def serve(settings: GatewaySettings) -> Callable[[asyncio.Event], Coroutine[Any,
         if settings.worker is not None:
             _end_with_parent(stop)
         clock, registry = SystemClock(), new_registry()
-        source = RabbitSource(settings.broker_url, name=name, clock=clock, metrics=BrokerMetrics(registry))
-        await gateway.app.run(settings, source, AbsentHistory(), clock=clock, registry=registry, stop=stop)
+        url, metrics = settings.broker_url, BrokerMetrics(registry)
+        source = RabbitSource(url, name=name, clock=clock, metrics=metrics)
+        history = RabbitHistory(url, name=name, clock=clock, metrics=metrics)
+        await gateway.app.run(settings, source, history, clock=clock, registry=registry, stop=stop)
 
     return main
 

@@ -20,6 +20,8 @@ from services.errors import MissingRequirement
 
 ROOT: Final = Path(__file__).parents[2]
 GATEWAYS: Final = ("gateway-1", "gateway-2")
+PRODUCERS: Final = ("producer", "producer-standby")
+HISTORIES: Final = ("history-1", "history-2")
 RATE: Final = 500
 """Ticks per second, all symbols: two cores carry the whole stack and the clients."""
 BUILD_S: Final = 900.0

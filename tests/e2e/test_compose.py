@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from tests.checker import Checker
-from tests.e2e.stack import GATEWAYS, ROOT, Stack
+from tests.e2e.stack import GATEWAYS, HISTORIES, PRODUCERS, ROOT, Stack
 from tests.e2e.visitor import Visitor, visitors
 from tests.eventually import eventually
 
@@ -53,8 +53,9 @@ async def test_certificate_is_not_trusted_by_others(stack: Stack) -> None:
 
 
 async def test_prometheus_sees_every_target(stack: Stack) -> None:
-    """Prometheus scrapes the producer, the broker and each gateway as targets of their own, and all are up."""
-    wanted = {"producer:9101", "rabbitmq:15692", *(f"{gateway}:9100" for gateway in GATEWAYS)}
+    """Prometheus scrapes the broker and each process as targets of their own, and all are up."""
+    ports = {9101: PRODUCERS, 9102: HISTORIES, 9100: GATEWAYS, 15692: ("rabbitmq",)}
+    wanted = {f"{name}:{port}" for port, names in ports.items() for name in names}
 
     def health() -> dict[str, str]:
         targets = stack.prometheus("targets", state="active")["activeTargets"]
@@ -104,17 +105,33 @@ async def test_broker_restart(stack: Stack, context: ssl.SSLContext) -> None:
         before = [guest.checker.ticks for guest in guests]
         await eventually(lambda: _went_on(guests, before), deadline=2 * SOON)
         assert [guest.connections for guest in guests] == [1] * VISITORS
-    await asyncio.to_thread(stack.wait_healthy, "rabbitmq", "producer", *GATEWAYS)
+    await asyncio.to_thread(stack.wait_healthy, "rabbitmq", *PRODUCERS, *HISTORIES, *GATEWAYS)
 
 
 async def test_last_tick_arrives(stack: Stack, context: ssl.SSLContext) -> None:
     """When the producer has ended, the clients of both gateways stand at one and the same last position."""
     async with visitors(VISITORS, SYMBOLS, url=stack.url, context=context) as guests:
         await eventually(lambda: all(guest.checker.ticks >= ENOUGH for guest in guests), deadline=SOON)
-        await asyncio.to_thread(stack.compose, "stop", "producer")
-        assert stack.containers()["producer"]["State"]["ExitCode"] == 0
+        for producer in reversed(PRODUCERS):
+            await asyncio.to_thread(stack.compose, "stop", producer)
+            assert stack.containers()[producer]["State"]["ExitCode"] == 0
         await eventually(lambda: _agree([guest.checker for guest in guests]), deadline=8.0)
-    await asyncio.to_thread(stack.wait_healthy, "producer")
+    await asyncio.to_thread(stack.wait_healthy, *PRODUCERS)
+
+
+async def test_leader_and_history_killed(stack: Stack, context: ssl.SSLContext) -> None:
+    """The leader and a replica of history are killed: the standby goes on, and nobody has an unexplained hole."""
+    async with visitors(VISITORS, SYMBOLS, url=stack.url, context=context) as guests:
+        await eventually(lambda: all(guest.checker.ticks >= ENOUGH for guest in guests), deadline=SOON)
+        leading = await _until(
+            lambda: stack.values("tickwire_producer_leading == 1"), lambda value: len(value) == 1
+        )
+        leader = next(iter(leading)).partition(":")[0]
+        await asyncio.to_thread(stack.compose, "kill", leader, HISTORIES[0])
+        before = [guest.checker.ticks for guest in guests]
+        await eventually(lambda: _went_on(guests, before), deadline=SOON)
+        assert [guest.connections for guest in guests] == [1] * VISITORS
+    await asyncio.to_thread(stack.wait_healthy, *PRODUCERS, *HISTORIES)
 
 
 async def test_containers_are_hardened(stack: Stack) -> None:
@@ -132,14 +149,14 @@ async def test_containers_are_hardened(stack: Stack) -> None:
 async def test_passwords_stay_where_they_belong(stack: Stack) -> None:
     """There is no user guest, and no password shows in a container's configuration or in a log line."""
     users = stack.compose("exec", "-T", "rabbitmq", "rabbitmqctl", "--quiet", "list_users")
-    assert {line.split()[0] for line in users.splitlines()[1:]} == {"producer", "gateway", "operator"}
+    assert {line.split()[0] for line in users.splitlines()[1:]} == {"producer", "gateway", "history", "operator"}
     shown = json.dumps(stack.containers()) + stack.logs()
     for password in _passwords(stack):
         assert password not in shown
 
 
 async def test_gateway_may_not_publish(stack: Stack) -> None:
-    """The broker's users have the rights that they need and no others: a gateway can only listen."""
+    """The broker's users have the rights that they need and no others: a gateway can only listen, and ask."""
     printed = stack.compose(
         "exec", "-T", "rabbitmq", "rabbitmqctl", "--quiet", "list_permissions", "--formatter=json"
     )
@@ -163,11 +180,11 @@ def _agree(checkers: list[Checker]) -> bool:
 def _passwords(stack: Stack) -> list[str]:
     logins = stack.compose("run", "--rm", "-T", "credentials", "show")
     found = [line.rsplit(maxsplit=1)[1] for line in logins.splitlines()]
-    for service in ("producer", GATEWAYS[0]):
+    for service in ("producer", GATEWAYS[0], HISTORIES[0]):
         line = stack.compose("exec", "-T", service, "cat", "/run/credentials/env")
         found.append(line.split("@")[0].rsplit(":", 1)[1])
     assert all(len(password) > 20 for password in found)
-    assert len(set(found)) == 4
+    assert len(set(found)) == 5
     return found
 
 
