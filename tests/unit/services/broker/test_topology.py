@@ -33,3 +33,10 @@ def test_every_queue_is_bounded_and_drops_its_oldest() -> None:
     assert topology.LIVE_ARGUMENTS == {"x-max-length": 1_000, "x-overflow": "drop-head", "x-message-ttl": 2_000}
     assert topology.CONTROL_ARGUMENTS["x-overflow"] == "drop-head"
     assert {"x-max-age", "x-max-length-bytes"} <= topology.LOG_ARGUMENTS.keys()
+
+
+def test_a_lease_queue_suits_the_cluster() -> None:
+    """A lease queue has one active consumer, and is a quorum queue from three addresses on."""
+    assert topology.lease_queue("asia") == "tickwire.lease.asia"
+    assert topology.lease_arguments(1) == topology.lease_arguments(2) == {"x-single-active-consumer": True}
+    assert topology.lease_arguments(3) == {"x-single-active-consumer": True, "x-queue-type": "quorum"}
