@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import aiormq
+import orjson
 import pytest
 from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
+from yarl import URL
 
 from services.broker import topology
 from services.broker.lease import Lease
 from services.broker.rabbitmq import RabbitLease
 from services.errors import BrokerUnavailable
 from services.runtime.clock import SystemClock
+from tests.brokers import Broker
 from tests.contract.test_lease import LeaseRecord
 from tests.eventually import eventually
 
+ROOT = Path(__file__).parents[2]
 QUEUE = topology.lease_queue("main")
 
 
@@ -181,3 +186,24 @@ async def test_starters_at_the_same_time_agree(vhost_url: str) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_the_shipped_permissions_are_enough(
+    vhost_url: str, broker_control: Broker, operator: AbstractChannel
+) -> None:
+    """The user `producer` of the shipped definitions may make the queue, hold, write and renew the lease."""
+    del operator
+    definitions = orjson.loads((ROOT / "deploy" / "rabbitmq" / "definitions.json").read_bytes())
+    (allowed,) = [p for p in definitions["permissions"] if p["user"] == "producer"]
+    broker_control.ctl("add_user", "tester", "secret")
+    try:
+        broker_control.ctl("set_permissions", "tester", *(allowed[key] for key in ("configure", "write", "read")))
+        url = str(URL(vhost_url).with_user("tester").with_password("secret"))
+        held = lease(url, renew_s=0.1, look_s=0.05)
+        async with running(held) as one:
+            await eventually(lambda: one.held)
+            await held.write(5)
+        async with running(lease(url)) as two:
+            await eventually(lambda: two.told == ["waiting", 5])
+    finally:
+        broker_control.ctl("delete_user", "tester")

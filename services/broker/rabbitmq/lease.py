@@ -28,7 +28,7 @@ from services.runtime.clock import Clock
 
 HEARTBEAT_S: Final = 2
 """A frozen holder is noticed after 4.3 s; with 5 s it was 11.3 (measured on 3.10.8 and 4.0.5)."""
-PERSISTENT: Final = 2
+_PERSISTENT: Final = 2
 
 
 class RabbitLease(Lease):
@@ -217,7 +217,7 @@ class Tenancy:
 
     async def _publish(self, note: Note) -> None:
         # Mandatory: a publish that no queue takes is confirmed, but comes back first, and that is an error.
-        properties = Basic.Properties(message_id=note.identity, delivery_mode=PERSISTENT)
+        properties = Basic.Properties(message_id=note.identity, delivery_mode=_PERSISTENT)
         await self._channel.basic_publish(
             b"%d" % note.epoch,
             exchange=topology.LEASE.name,

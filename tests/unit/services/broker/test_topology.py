@@ -43,3 +43,10 @@ def test_the_request_queue_fits_the_broker(addresses: int, kind: str | None) -> 
     arguments = dict(topology.history_arguments(addresses))
     assert arguments.pop("x-queue-type", None) == kind
     assert arguments == {"x-max-length": 10_000, "x-overflow": "drop-head", "x-message-ttl": 500}
+
+
+def test_a_lease_queue_suits_the_cluster() -> None:
+    """A lease queue has one active consumer, and is a quorum queue from three addresses on."""
+    assert topology.lease_queue("asia") == "tickwire.lease.asia"
+    assert topology.lease_arguments(1) == topology.lease_arguments(2) == {"x-single-active-consumer": True}
+    assert topology.lease_arguments(3) == {"x-single-active-consumer": True, "x-queue-type": "quorum"}

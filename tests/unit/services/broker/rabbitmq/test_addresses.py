@@ -30,6 +30,14 @@ def test_a_heartbeat_may_be_stated() -> None:
     assert only.query["heartbeat"] == "2"
 
 
+def test_a_heartbeat_that_is_given_stands() -> None:
+    """A connection that needs a heartbeat of its own has it, whatever an address says."""
+    found = parse_addresses("amqp://a/?heartbeat=30,amqp://b/", name="n", heartbeat=2)
+    assert [url.query["heartbeat"] for url in found] == ["2", "2"]
+    with pytest.raises(BadSettings, match="1 to 60 s"):
+        parse_addresses("amqp://h/?heartbeat=0", name="n", heartbeat=2)
+
+
 @pytest.mark.parametrize("text", ["", "http://h/", "amqp://", "h:5672", "amqp://h/,", "amqp://h:port/"])
 def test_what_is_no_address_is_refused(text: str) -> None:
     """A part that is not amqp:// or amqps:// with a host is named as such."""
