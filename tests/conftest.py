@@ -15,7 +15,7 @@ from tests.brokers import Broker, find_broker
 @pytest.fixture(scope="session", autouse=True)
 def _no_blocking() -> Iterator[None]:
     """A blocking call that our code makes on an event loop fails its test."""
-    with blockbuster_ctx(["services", "gateway", "producer", "tickwire"]) as blockbuster:
+    with blockbuster_ctx(["services", "gateway", "producer", "tickwire", "tickwire_client"]) as blockbuster:
         for function in blockbuster.functions.values():
             # The traceback in a log line for people shows source, which is read from its file.
             function.can_block_in("structlog/dev.py", "__call__")

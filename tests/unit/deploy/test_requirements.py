@@ -19,7 +19,7 @@ def _pins() -> dict[str, str]:
 
 
 def test_lock_keeps_the_ranges() -> None:
-    """Each dependency of the project and of its client is pinned in the image's lock, within the range that the project allows."""
+    """Each dependency of project and client is pinned in the image's lock, within the range that these allow."""
     ours = [tomllib.loads((_ROOT / path).read_text())["project"] for path in _PROJECTS]
     pins = _pins()
     for text in [text for project in ours for text in project["dependencies"]]:

@@ -25,3 +25,8 @@ class Account:
     """Ticks that came a second time, which nobody was handed."""
     violations: int = 0
     """Frames that broke the table of cursors."""
+
+    def miss(self, reason: str, count: int) -> None:
+        """*count* more ticks are not coming; below zero: none."""
+        if count > 0:
+            self.missing[reason] += count

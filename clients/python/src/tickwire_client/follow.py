@@ -170,7 +170,7 @@ class Follow:
                 known = self._high = self.last.position
             self._hole = Hole(known.epoch, known.seq + 1, reason)
         elif known.epoch == gap.epoch:
-            self.account.missing[reason] += max(0, gap.last - known.seq)
+            self.account.miss(reason, gap.last - known.seq)
         if not legal:
             self._mark(before)
         return legal
@@ -203,7 +203,7 @@ class Follow:
         if seq <= before.seq:
             self._mark(before)  # which keeps it back
             return 0
-        self.account.missing[VIOLATION] += max(0, seq - before.seq - 1 - skipped)
+        self.account.miss(VIOLATION, seq - before.seq - 1 - skipped)
         return min(max(0, skipped), seq - before.seq - 1)
 
     def _close_hole(self, position: Position, *, shown: int) -> None:
@@ -212,7 +212,7 @@ class Follow:
         if hole is None:
             return
         if hole.epoch == position.epoch:
-            self.account.missing[hole.reason] += max(0, position.seq - hole.first + 1 - shown)
+            self.account.miss(hole.reason, position.seq - hole.first + 1 - shown)
         elif hole.epoch < position.epoch:
             self.account.unknown[hole.reason] += 1
 

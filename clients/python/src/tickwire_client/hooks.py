@@ -12,15 +12,15 @@ from tickwire_client.events import Complaint, EpochChange, Gap, SessionChange, S
 class Callbacks(TypedDict, total=False):
     """The callbacks of `connect`; see `Hooks`."""
 
-    on_gap: Callable[[Gap], None] | None
-    on_epoch: Callable[[EpochChange], None] | None
-    on_session: Callable[[SessionChange], None] | None
-    on_status: Callable[[Status], None] | None
-    on_violation: Callable[[Violation], None] | None
-    on_complaint: Callable[[Complaint], None] | None
-    on_frame: Callable[[str], None] | None
-    on_command: Callable[[str], None] | None
-    on_connection: Callable[[str], None] | None
+    on_gap: Callable[[Gap], object] | None
+    on_epoch: Callable[[EpochChange], object] | None
+    on_session: Callable[[SessionChange], object] | None
+    on_status: Callable[[Status], object] | None
+    on_violation: Callable[[Violation], object] | None
+    on_complaint: Callable[[Complaint], object] | None
+    on_frame: Callable[[str], object] | None
+    on_command: Callable[[str], object] | None
+    on_connection: Callable[[str], object] | None
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Hooks:
     *on_connection* the address of every connection that stands: for recorders and checkers.
     """
 
-    on_gap: Callable[[Gap], None] | None = None
-    on_epoch: Callable[[EpochChange], None] | None = None
-    on_session: Callable[[SessionChange], None] | None = None
-    on_status: Callable[[Status], None] | None = None
-    on_violation: Callable[[Violation], None] | None = None
-    on_complaint: Callable[[Complaint], None] | None = None
-    on_frame: Callable[[str], None] | None = None
-    on_command: Callable[[str], None] | None = None
-    on_connection: Callable[[str], None] | None = None
+    on_gap: Callable[[Gap], object] | None = None
+    on_epoch: Callable[[EpochChange], object] | None = None
+    on_session: Callable[[SessionChange], object] | None = None
+    on_status: Callable[[Status], object] | None = None
+    on_violation: Callable[[Violation], object] | None = None
+    on_complaint: Callable[[Complaint], object] | None = None
+    on_frame: Callable[[str], object] | None = None
+    on_command: Callable[[str], object] | None = None
+    on_connection: Callable[[str], object] | None = None
