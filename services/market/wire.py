@@ -93,6 +93,16 @@ def decode_tick(line: bytes) -> Tick:
     )
 
 
+def read_trade(line: bytes) -> tuple[int, int, int, int, int]:
+    """Return ts, price, size, volume and decimals of a *line* that `decode_message` has let through.
+
+    Cutting at the commas takes 0.9 µs, where `decode_tick` takes 4: history reads every tick of the market.
+    """
+    fields = line.split(b",")
+    whole, _, fraction = fields[3][8:].partition(b".")  # "price":
+    return int(fields[1][5:]), int(whole + fraction), int(fields[4][7:]), int(fields[9][9:-1]), len(fraction)
+
+
 def splice_skipped(line: bytes, skipped: int) -> bytes:
     """Return the tick *line* with `,"skipped":n` before its closing brace."""
     return b'%b,"skipped":%d}' % (line[:-1], skipped)

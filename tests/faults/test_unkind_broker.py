@@ -33,6 +33,7 @@ from services.runtime.clock import SystemClock
 from tests.checker import Checker
 from tests.eventually import eventually
 from tests.listeners import control, running_sink
+from tests.unkind import UnkindHistory
 
 SYMBOLS = [Symbol(name) for name in ("AAA", "BBB", "BRK.B", "CCC", "DDD", "EEE")]
 CLOCK = SystemClock()
@@ -159,7 +160,7 @@ async def test_every_tick_is_accounted_for(
     """Whatever the broker does, each client can account for every tick and reaches the last position."""
     dice = Random(seed)
     broker = MemoryBroker(clock=CLOCK, faults=Faults.rough(seed))
-    memory: History = broker.history() if history else AbsentHistory()
+    memory: History = UnkindHistory(broker) if history else AbsentHistory()
     feeds = [
         Feed(
             broker.source(name),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
+from services.broker.history import Respondent
+from services.broker.memory.desk import MemoryDesk
 from services.broker.memory.faults import Dice, Faults
 from services.broker.memory.history import MemoryHistory
 from services.broker.memory.lease import MemoryLease, Token
@@ -15,8 +17,10 @@ from services.broker.memory.log import Log
 from services.broker.memory.queue import Item
 from services.broker.memory.sink import MemorySink
 from services.broker.memory.source import MemorySource
+from services.broker.memory.ticklog import MemoryTickLog
 from services.broker.ports import LostReason, Outgoing, Route
 from services.errors import MalformedMessage
+from services.market.candle import Candle
 from services.market.control import Control, decode_control
 from services.market.symbol import Symbol
 from services.market.wire import TickMessage, decode_message
@@ -51,8 +55,8 @@ class MemoryBroker:
         self.malformed = 0
         """Messages published that no codec of ours wrote."""
         self._down = False
-        self._history = MemoryHistory(self)
         self._leases: dict[str, Token] = {}
+        self._turn = 0
         self._held_answers: list[asyncio.Future[None]] | None = None
         self._live_losses: Counter[str] = Counter()
         self._log_losses: Counter[str] = Counter()
@@ -73,8 +77,16 @@ class MemoryBroker:
         return MemoryLease(self, name, self._leases.setdefault(shard, Token()))
 
     def history(self) -> MemoryHistory:
-        """The `History` of this broker: always the same."""
-        return self._history
+        """A new `History`."""
+        return MemoryHistory(self)
+
+    def tick_log(self, name: str) -> MemoryTickLog:
+        """A new `TickLog`, known to the methods below as *name*."""
+        return MemoryTickLog(self, name)
+
+    def desk(self, name: str) -> MemoryDesk:
+        """A new `Desk`, known to the methods below as *name*."""
+        return MemoryDesk(self, name)
 
     # ---------------------------------------------------------------------------------------------- faults by hand
 
@@ -103,6 +115,21 @@ class MemoryBroker:
         for source in self._sources(name):
             source.paused = False
             source.schedule()
+
+    def pause_log(self, name: str) -> None:
+        """Log *name* reads no ticks and no candles until `resume_log`; control messages still come."""
+        for log in self._logs(name):
+            log.paused = True
+
+    def resume_log(self, name: str) -> None:
+        """Log *name* reads again, from where it stopped."""
+        for log in self._logs(name):
+            log.paused = False
+            log.schedule()
+
+    def recreate_log(self) -> None:
+        """Lose the log and make it anew: whoever reads it waits for numbers that mean nothing any more."""
+        self.log.clear()
 
     def freeze(self, name: str) -> None:
         """Source *name* hears nothing more on this connection; only `probe` finds out."""
@@ -196,6 +223,7 @@ class MemoryBroker:
             ticks = decode_message(Symbol(message.symbol), message.identity, message.body)
         except MalformedMessage as error:
             self.malformed += 1
+            self._write(error)
             if message.route is Route.TICK:
                 self._offer(message.symbol, error)
             return True
@@ -203,6 +231,23 @@ class MemoryBroker:
         if message.route is Route.TICK:
             self._deliver(ticks)
         return logged
+
+    def store(self, candles: Sequence[Candle]) -> None:
+        """Take finished candles into the candle log."""
+        self.log.store(candles)
+        for log in self._logs():
+            log.schedule()
+
+    @property
+    def desk_is_open(self) -> bool:
+        """Whether anybody answers questions."""
+        return any(desk.respondent is not None for desk in self._desks())
+
+    def respondent(self) -> Respondent | None:
+        """Who answers the next question, each of the open desks in turn; None where all are closed."""
+        respondents = [desk.respondent for desk in self._desks() if desk.respondent is not None]
+        self._turn += 1
+        return respondents[self._turn % len(respondents)] if respondents else None
 
     # ------------------------------------------------------------------------------------------------------ inside
 
@@ -215,11 +260,18 @@ class MemoryBroker:
             message = error
         for source in self._sources():
             source.offer_control(message)
+        for log in self._logs():
+            log.offer_control(message)
+
+    def _write(self, item: Item) -> None:
+        self.log.write(item, self.clock.monotonic())
+        for log in self._logs():
+            log.schedule()
 
     def _logged(self, ticks: TickMessage) -> bool:
         if _spent(self._log_losses, ticks.symbol) or self.dice.hits(self.faults.log_loss):
             return False
-        self.log.write(ticks, self.clock.monotonic())
+        self._write(ticks)
         return True
 
     def _deliver(self, ticks: TickMessage) -> None:
@@ -229,7 +281,7 @@ class MemoryBroker:
             self._recent.append(ticks)
             if self.dice.hits(self.faults.repeat):
                 again = self._recent[self.dice.upto(len(self._recent) - 1)]
-                self.log.write(again, self.clock.monotonic())
+                self._write(again)
                 self._offer(again.symbol, again)
 
     def _offer(self, symbol: str, item: Item) -> None:
@@ -244,6 +296,12 @@ class MemoryBroker:
 
     def _sinks(self) -> Iterator[MemorySink]:
         return (link for link in self._named(None) if isinstance(link, MemorySink))
+
+    def _logs(self, name: str | None = None) -> Iterator[MemoryTickLog]:
+        return (link for link in self._named(name) if isinstance(link, MemoryTickLog))
+
+    def _desks(self) -> Iterator[MemoryDesk]:
+        return (link for link in self._named(None) if isinstance(link, MemoryDesk))
 
 
 def _spent(losses: Counter[str], symbol: str) -> bool:

@@ -1,72 +1,72 @@
-"""History on the in-memory broker: it answers from the log itself."""
+"""The asking side of history on the in-memory broker."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from services.broker.history import Answer, CandleAnswer, CandleQuestion, Question
+from services.broker.history import (
+    ABSENT_S,
+    ANSWER_S,
+    Answer,
+    CandleAnswer,
+    CandleQuestion,
+    Question,
+    Respondent,
+)
 from services.errors import HistoryUnavailable
 
 if TYPE_CHECKING:
     from services.broker.memory.broker import MemoryBroker
 
-ANSWER_SECONDS: Final = 0.5
-"""How long a question waits for its answer."""
-
 
 class MemoryHistory:
-    """A `History` that reads the log of the in-memory broker."""
+    """A `History` that asks the desks of the in-memory broker in turn."""
 
     def __init__(self, broker: MemoryBroker) -> None:
         self._broker = broker
-        self._read: dict[str, int] | None = None
-        self.present = True
-        self.silent = False
-        """True: present, but no question is answered."""
+        self._unanswered: float | None = None
+        self._absent = False
+
+    @property
+    def present(self) -> bool:
+        """See `History.present`.  A desk that opens is noticed at once."""
+        if self._absent and self._broker.desk_is_open:
+            self._absent, self._unanswered = False, None
+        return not self._absent
 
     async def run(self) -> None:
         """See `History.run`: the broker is always there."""
         await asyncio.get_running_loop().create_future()
 
-    async def candles(self, question: CandleQuestion) -> CandleAnswer:
-        """See `History.candles`: this one keeps none."""
-        return CandleAnswer(question, ())
-
     async def ask(self, question: Question) -> Answer:
         """See `History.ask`."""
-        dice, faults = self._broker.dice, self._broker.faults
-        answer = self._answer(question)
-        if not self.present or self.silent or dice.hits(faults.history_silent):
-            await self._fail()
-        if dice.hits(faults.history_late):
-            late = dice.within(faults.history_late_s)
-            if late > ANSWER_SECONDS:
-                await self._fail()
-            await self._broker.sleep(late)
+        return (await self._respondent()).respond(question)
+
+    async def candles(self, question: CandleQuestion) -> CandleAnswer:
+        """See `History.candles`."""
+        return (await self._respondent()).candles(question)
+
+    async def _respondent(self) -> Respondent:
+        """Return who answers next.
+
+        Raises:
+            HistoryUnavailable: no desk is open.
+        """
+        now = self._broker.clock.monotonic
+        asked = now()
         # An answer never comes in the turn of its question: live ticks may overtake it, as with any history.
         await asyncio.sleep(0)
-        return answer
+        respondent = self._broker.respondent()
+        if respondent is not None:
+            self._absent, self._unanswered = False, None
+            return respondent
+        if self._unanswered is None:
+            self._unanswered = asked
+        await self._broker.sleep(ANSWER_S)
+        self._absent = self._silent_for(now()) >= ABSENT_S
+        raise HistoryUnavailable(f"no history answered within {ANSWER_S} s")
 
-    def stop_reading(self) -> None:
-        """Answer from now on as if nothing more were written, until `read_on`."""
-        self._read = self._broker.log.counts()
-
-    def read_on(self) -> None:
-        """Catch up with the log at once."""
-        self._read = None
-
-    def _answer(self, question: Question) -> Answer:
-        dice, faults = self._broker.dice, self._broker.faults
-        log = self._broker.log.of(question.symbol)
-        log.expire(self._broker.clock.monotonic())
-        if dice.hits(faults.history_forget):
-            log.forget(dice.upto(max(0, len(log) - 1)))
-        read = log.count if self._read is None else self._read.get(question.symbol, 0)
-        if dice.hits(faults.history_lag):
-            read -= dice.upto(min(read, len(log)))
-        return log.answer(question, read)
-
-    async def _fail(self) -> None:
-        await self._broker.sleep(ANSWER_SECONDS)
-        raise HistoryUnavailable(f"no history answered within {ANSWER_SECONDS} s")
+    def _silent_for(self, now: float) -> float:
+        """Seconds since the first question that nobody has answered; another one may have been, meanwhile."""
+        return 0.0 if self._unanswered is None else now - self._unanswered

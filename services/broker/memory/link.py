@@ -76,6 +76,7 @@ class Link:
         self._broker.links[self] = None
         listener.on_connected()
         self._up.set()
+        self._stands()
         await connection.wait()
         listener.on_lost(self._reason)
 
@@ -110,6 +111,9 @@ class Link:
                 call()
 
         asyncio.get_running_loop().call_soon(unless_ended)
+
+    def _stands(self) -> None:
+        """Begin what a connection is for, after the listener was told."""
 
     def _forget(self) -> None:
         """Drop what ends with the connection."""

@@ -26,6 +26,7 @@ from services.runtime.clock import SystemClock
 from services.runtime.settings import load
 from tests.eventually import eventually, turns
 from tests.unit.producer.scripted import ScriptedSink
+from tests.unkind import UnkindHistory
 
 AHEAD = 10**15
 """An epoch that no clock of this century reaches."""
@@ -168,7 +169,7 @@ async def test_lost_connections_leave_no_hole_in_the_log() -> None:
     stop.set()
     async with asyncio.timeout(20):
         await main
-    history = broker.history()
+    history = UnkindHistory(broker)
     for listing in await asyncio.to_thread(producer_symbols, None):
         answer = await history.ask(Question(listing.symbol, Position(0, 0)))
         assert [position.seq for position, _ in answer.ticks] == [*range(1, len(answer.ticks) + 1)]

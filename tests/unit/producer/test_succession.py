@@ -18,7 +18,7 @@ from producer.sources.source import Last
 from producer.sources.universe import Listing
 from producer.sources.universe import load as load_symbols
 from producer.sources.walk import replay
-from services.broker.history import Question
+from services.broker.history import AbsentHistory, History, Question
 from services.broker.memory import MemoryBroker
 from services.errors import LeaseTaken
 from services.market.position import Position
@@ -28,6 +28,7 @@ from services.runtime.clock import SystemClock
 from services.runtime.lifecycle import root_cause
 from services.runtime.settings import load
 from tests.eventually import eventually
+from tests.unkind import UnkindHistory
 
 SEED = 11
 
@@ -46,12 +47,21 @@ class ShiftedClock(SystemClock):
 class Member:
     """A producer on *broker*, whose connections are called *name*."""
 
-    def __init__(self, broker: MemoryBroker, name: str, *, shift: float = 0.0, **given: object) -> None:
+    def __init__(
+        self,
+        broker: MemoryBroker,
+        name: str,
+        *,
+        shift: float = 0.0,
+        history: History | None = None,
+        **given: object,
+    ) -> None:
         self.settings = load(
             ProducerSettings, {"ops_port": 0, "rate": 2_000, "seed": SEED, "standby": True, **given}
         )
         self.broker, self.name, self.clock = broker, name, ShiftedClock(shift)
         self.registry, self.stop = CollectorRegistry(), asyncio.Event()
+        self.history = history or UnkindHistory(broker)
         self.port = 0
         self.task: asyncio.Task[None]
 
@@ -63,7 +73,7 @@ class Member:
                 self.settings,
                 self.broker.sink(self.name),
                 lease=self.broker.lease("main", f"{self.name} lease"),
-                history=self.broker.history(),
+                history=self.history,
                 clock=self.clock,
                 registry=self.registry,
                 stop=self.stop,
@@ -110,7 +120,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> float:
 
 async def ticks(broker: MemoryBroker, listing: Listing) -> dict[int, list[Tick]]:
     """Return what the log has of one symbol, by epoch."""
-    answer = await broker.history().ask(Question(listing.symbol, Position(0, 0)))
+    answer = await UnkindHistory(broker).ask(Question(listing.symbol, Position(0, 0)))
     found: dict[int, list[Tick]] = {}
     for position, line in answer.ticks:
         found.setdefault(position.epoch, []).append(decode_tick(line))
@@ -147,13 +157,11 @@ async def test_a_restarted_producer_goes_on(broker: MemoryBroker) -> None:
 
 async def test_without_history_a_run_begins_afresh_and_says_so(broker: MemoryBroker) -> None:
     """Without history the next run walks the same way as the first, and its log says why."""
-    broker.history().present = False
     with structlog.testing.capture_logs() as logs:
-        async with Member(broker, "one").running() as one:
+        async with Member(broker, "one", history=AbsentHistory()).running() as one:
             await one.leads()
-        async with Member(broker, "two").running() as two:
+        async with Member(broker, "two", history=AbsentHistory()).running() as two:
             await two.leads()
-    broker.history().present = True
     begun = [line for line in logs if line["event"] == "producer.begun"]
     assert [(line["afresh"], line["why_afresh"]) for line in begun] == [(100, "history is absent")] * 2
     for listing in (await asyncio.to_thread(load_symbols, None))[:5]:
@@ -168,7 +176,7 @@ async def test_a_clock_that_went_back(broker: MemoryBroker, witness: str) -> Non
     async with Member(broker, "one").running() as one:
         first = await one.leads()
     if witness == "lease":
-        broker.log.__init__()  # type: ignore[misc]  # the log was lost
+        broker.log.clear()
     if witness == "log":
         broker._leases["main"].epoch = 0
     async with Member(broker, "two", shift=-5.0).running() as two:

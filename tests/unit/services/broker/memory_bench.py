@@ -15,6 +15,7 @@ from services.market.position import Position
 from services.market.symbol import Symbol
 from tests.eventually import turns
 from tests.listeners import SinkRecord, SourceRecord, outgoing, running_sink, running_source
+from tests.unkind import UnkindHistory
 
 A, B = Symbol("A"), Symbol("B")
 START = Position(0, 0)
@@ -46,6 +47,7 @@ class Bench:
     sink: MemorySink = field(init=False)
     got: SourceRecord = field(init=False)
     told: SinkRecord = field(init=False)
+    history: UnkindHistory = field(init=False)
 
     async def sleep(self, seconds: float) -> None:
         """Note *seconds* and yield once."""
@@ -54,7 +56,7 @@ class Bench:
 
     async def ask(self, after: Position | None = START, symbol: Symbol = A) -> Answer:
         """Ask history."""
-        return await self.broker.history().ask(Question(symbol, after))
+        return await self.history.ask(Question(symbol, after))
 
     async def logged(self, symbol: Symbol = A) -> list[int]:
         """The sequences that history has of *symbol*."""
@@ -71,6 +73,7 @@ async def bench(faults: Faults | None = None) -> AsyncIterator[Bench]:
     """A bench whose source follows A and B."""
     b = Bench()
     b.broker = MemoryBroker(clock=b.clock, faults=faults, sleep=b.sleep)
+    b.history = UnkindHistory(b.broker)
     b.source, b.sink = b.broker.source("source"), b.broker.sink("sink")
     async with running_source(b.source) as b.got, running_sink(b.sink) as b.told:
         await b.source.follow(A)

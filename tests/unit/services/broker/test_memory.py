@@ -265,19 +265,19 @@ async def test_history_that_stops_reading_answers_from_then() -> None:
     """A history that reads no further answers from where it stood, and knows no symbol that came later."""
     async with bench() as b:
         await b.publish(1)
-        b.broker.history().stop_reading()
+        b.history.stop_reading()
         await b.publish(2)
         await b.publish(1, symbol=B)
         assert (await b.ask()).top == (1, 1)
         assert (await b.ask(symbol=B)).top is None
-        b.broker.history().read_on()
+        b.history.read_on()
         assert (await b.ask()).top == (1, 2)
 
 
 async def test_history_may_be_silent_or_absent() -> None:
     """Where nobody answers a question fails after 0.5 s; `present` tells absence, not silence."""
     async with bench() as b:
-        history = b.broker.history()
+        history = b.history
         assert history.present
         history.silent = True
         with pytest.raises(HistoryUnavailable):
@@ -287,16 +287,6 @@ async def test_history_may_be_silent_or_absent() -> None:
         with pytest.raises(HistoryUnavailable):
             await b.ask()
         assert b.slept == [0.5, 0.5]
-
-
-async def test_history_forgets_with_time() -> None:
-    """What is older than the log keeps is forgotten when asked for, though nothing was written since."""
-    async with bench() as b:
-        await b.publish(1, 2)
-        b.clock.now += 121
-        answer = await b.ask()
-        assert [p.seq for p, _ in answer.ticks] == [2]
-        assert answer.forgot == (1, 1)
 
 
 async def test_an_answer_never_comes_in_the_turn_of_its_question() -> None:
