@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -26,6 +27,9 @@ REPLY_BYTES: Final = PAGE_BYTES
 """A reply takes no further answer beyond so many bytes; one answer alone may be as long as it is."""
 _QUEUE_BYTES: Final = 255
 """Of a queue's name, by AMQP."""
+
+_new: Final = tuple.__new__
+"""Makes a named tuple in half the time that its own constructor takes."""
 
 Asked = Question | CandleQuestion
 Told = Answer | CandleAnswer
@@ -187,24 +191,24 @@ def _candle_answer(row: object) -> CandleAnswer:
 def _runs(ticks: _Ticks) -> list[list[int]]:
     """Return the positions as runs of consecutive ones: epoch, first seq, how many."""
     runs: list[list[int]] = []
-    due: Position | None = None
-    for position, _ in ticks:
-        if position == due:
+    last = due = -1
+    for (epoch, seq), _ in ticks:
+        if seq == due and epoch == last:
             runs[-1][2] += 1
         else:
-            runs.append([*position, 1])
-        due = position.following
+            runs.append([epoch, seq, 1])
+        last, due = epoch, seq + 1
     return runs
 
 
 def _ticks(runs: object, lines: Iterator[bytes]) -> Iterator[tuple[Position, bytes]]:
     for run in _list(runs):
         epoch, first, count = map(whole, _list(run))
-        for seq in range(first, first + count):
-            line = next(lines, None)
-            if line is None:
-                raise ValueError("fewer ticks than its answers have")
-            yield Position(epoch, seq), line
+        found = list(islice(lines, count))
+        if len(found) < count:
+            raise ValueError("fewer ticks than its answers have")
+        for seq, line in enumerate(found, first):
+            yield _new(Position, (epoch, seq)), line
 
 
 def _day(row: object) -> Day | None:

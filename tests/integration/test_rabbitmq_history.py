@@ -23,7 +23,7 @@ from services.broker import topology
 from services.broker.history import PAGE_BYTES, Answer, CandleQuestion, Question
 from services.broker.metrics import BrokerMetrics
 from services.broker.ports import LostReason, Outgoing, Route
-from services.broker.rabbitmq import RabbitDesk, RabbitHistory, RabbitSink, RabbitTickLog
+from services.broker.rabbitmq import RabbitDesk, RabbitHistory, RabbitSink, RabbitTickLog, inquiries
 from services.broker.rabbitmq.addresses import parse_addresses
 from services.broker.rabbitmq.link import dial
 from services.broker.rabbitmq.queues import declare_requests
@@ -298,6 +298,16 @@ async def test_without_a_connection_nobody_waits() -> None:
         with pytest.raises(HistoryUnavailable, match="not connected"):
             await history.ask(LATEST)
         assert history.present
+
+
+async def test_too_many_questions_are_refused(vhost_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the bound the next question is refused at once, and the others are answered."""
+    monkeypatch.setattr(inquiries, "IN_FLIGHT", 10)
+    async with pair(vhost_url) as (asker, _, _):
+        asked = (asker.port.ask(Question(A, Position(1, n))) for n in range(11))
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(r) for r in results] == [*[Answer] * 10, HistoryUnavailable]
+        assert "10 questions wait already" in str(results[10])
 
 
 async def test_a_restarted_broker_serves_again(vhost_url: str, broker_control: Broker) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import orjson
 import pytest
 from hypothesis import given
@@ -85,6 +87,29 @@ def test_bytes_of_others_are_malformed(body: bytes) -> None:
         decode_request(body)
     with pytest.raises(MalformedMessage, match="reply of history: "):
         decode_reply(body)
+
+
+@given(st.lists(st.one_of(answers(), candle_answers()), max_size=3), st.data())
+def test_a_damaged_reply_is_read_or_malformed(told: list[Told], data: st.DataObject) -> None:
+    """A reply of which one byte is another, or the end is missing, raises nothing else than MalformedMessage."""
+    body = bytearray(encode_replies(1, told)[0])
+    at = data.draw(st.integers(0, len(body) - 1))
+    body[at] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(1, len(body)))
+    with suppress(MalformedMessage):
+        assert decode_reply(bytes(body)).number >= 0
+    with suppress(MalformedMessage):
+        assert decode_reply(bytes(body[:cut])).number >= 0
+
+
+@given(st.lists(st.one_of(questions(), candle_questions()), max_size=3), st.data())
+def test_a_damaged_request_is_read_or_malformed(asked: list[Asked], data: st.DataObject) -> None:
+    """A request of which one byte is another raises nothing else than MalformedMessage."""
+    body = bytearray(encode_request(Request("amq.gen-x", 1, tuple(asked))))
+    at = data.draw(st.integers(0, len(body) - 1))
+    body[at] = data.draw(st.integers(0, 255))
+    with suppress(MalformedMessage):
+        assert len(decode_request(bytes(body)).asked) == len(asked)
 
 
 def request_with(**fields: object) -> bytes:

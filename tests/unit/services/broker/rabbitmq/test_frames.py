@@ -13,6 +13,7 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
+from services.broker.rabbitmq import frames
 from services.broker.rabbitmq.frames import (
     MAX_FRAME,
     Blocked,
@@ -177,3 +178,16 @@ def test_an_ack_is_what_pamqp_reads(channel: int, tag: int) -> None:
     assert isinstance(frame, commands.Basic.Ack)
     assert (number, frame.delivery_tag, frame.multiple) == (channel, tag, True)
     assert size == len(ack_frame(channel, tag))
+
+
+def test_the_method_frames_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound all are dropped and made anew, and what is written is the same."""
+    monkeypatch.setattr(frames, "METHODS", 2)
+    bounded, written = Envelopes(3, 4_096), list[bytes]()
+    for n in (1, 2, 3, 1, 2, 3):
+        bounded.add(written, "x", f"key-{n}", None, b"body")
+        assert len(bounded._methods) <= 2
+    fresh = list[bytes]()
+    for n in (1, 2, 3, 1, 2, 3):
+        Envelopes(3, 4_096).add(fresh, "x", f"key-{n}", None, b"body")
+    assert b"".join(written) == b"".join(fresh)
