@@ -62,8 +62,8 @@ def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "COMMAND" in capsys.readouterr().err
 
 
-def test_all_faults_of_both_halves(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The demo reports every fault of gateway and producer at once, each once, and exits with 2."""
+def test_all_faults_of_the_demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The demo reports every fault of its processes at once, each once, and exits with 2."""
     monkeypatch.setenv("TICKWIRE_PORT", "no")
     monkeypatch.setenv("TICKWIRE_LOG_LEVEL", "loud")
 
