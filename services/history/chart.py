@@ -160,7 +160,7 @@ class Chart:
             bar.merge(inherited)
         for part in (self._day, self._second):
             if part.trades:
-                bar.merge(_copy(part))
+                bar.merge(part)
         bar.scale(self._decimals)
         if self._day.trades or self._second.trades:
             self._open_first(bar, inherited)
@@ -183,7 +183,7 @@ class Chart:
         if step == MINUTE:
             growing = _copy(self._minute)
             if self._second.trades:
-                growing.merge(_copy(self._second))
+                growing.merge(self._second)
         row = growing.row(self._day_began())
         if growing.trades and row.start >= since and not series.has(row):
             rows.append(row)
@@ -235,12 +235,10 @@ class Chart:
         if not bar.trades:
             return
         row = bar.row(self._day_began())
-        last = self.seconds.last
-        if last is not None and last.key == row.key:  # a day began in the middle of it
-            row = _united([last, row])[0]
-        self.seconds.add(row, replace=True)
-        self._minute.merge(_copy(bar))
-        self._day.merge(_copy(bar))
+        if not self.seconds.add(row):  # a day began in the middle of it
+            self.seconds.add(_united([*self.seconds.since(row.start, 1), row])[0], replace=True)
+        self._minute.merge(bar)
+        self._day.merge(bar)
         bar.trades = 0
 
     def _finish_minute(self) -> None:
@@ -258,7 +256,7 @@ class Chart:
             self._partial.add(row.key)
 
     def _day_began(self) -> int:
-        inherited = self._inherit()
+        inherited = self._inherit() if self._dirty else self._inherited
         return self._began if inherited is None else min(self._began, inherited.start)
 
     def _open_first(self, bar: Bar, inherited: Bar | None) -> None:
