@@ -8,6 +8,7 @@ import difflib
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from gateway.settings import GatewaySettings
 from gateway.tls import server_context
 from producer.settings import ProducerSettings
 from services.errors import BadInput, BadSettings
+from services.history.settings import HistorySettings
 from services.market.symbol import Symbol, parse_symbol
 from services.runtime import lifecycle
 from services.runtime.clock import SystemClock
@@ -24,11 +26,11 @@ from services.runtime.settings import PREFIX, ProcessSettings, load, option_tabl
 from services.telemetry import logs
 from tickwire.demo import Addresses, demo, load_demo
 from tickwire.flags import add_flags, given
-from tickwire.processes import produce, serve
+from tickwire.processes import produce, remember, serve
 from tickwire.watch import URL, Refused, Target, watch
 from tickwire.workers import serve_all
 
-_PROCESSES: Final = (GatewaySettings, ProducerSettings)
+_PROCESSES: Final = (GatewaySettings, ProducerSettings, HistorySettings)
 _DESCRIPTION: Final = """\
 Tickwire: market ticks in, RabbitMQ in the middle, WebSocket clients out.
 
@@ -59,9 +61,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _command(commands, "demo", _demo, "producer and gateway in one process, no broker needed", *_PROCESSES)
+    _command(commands, "demo", _demo, "gateway, producer and history in one process, no broker", *_PROCESSES)
     _command(commands, "producer", _producer, "make ticks and publish them to RabbitMQ", ProducerSettings)
     _command(commands, "gateway", _gateway, "serve clients from RabbitMQ", GatewaySettings)
+    _command(commands, "history", _history, "remember RabbitMQ's log and answer gateways", HistorySettings)
     watcher = _command(commands, "watch", _watch, "show symbols live in this terminal")
     watcher.add_argument("symbols", nargs="+", metavar="SYMBOL", help="for example AAPL MSFT")
     watcher.add_argument("--url", default=URL, help="the gateway's stream (default: %(default)s)")
@@ -89,7 +92,7 @@ def _command(
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    settings = load_demo(given(arguments, GatewaySettings), given(arguments, ProducerSettings))
+    settings = load_demo(*(given(arguments, process) for process in _PROCESSES))
     style = settings.gateway.log_style
     return _process(settings.gateway, demo(settings, lambda found: _announce(found, style)))
 
@@ -106,6 +109,11 @@ def _gateway(arguments: argparse.Namespace) -> int:
     )  # what is wrong with it is said once, and before anything else
     main = serve(settings)
     return _process(settings, main if settings.workers == 1 else serve_all(settings))
+
+
+def _history(arguments: argparse.Namespace) -> int:
+    settings = load(HistorySettings, given(arguments, HistorySettings))
+    return _process(settings, remember(settings))
 
 
 def _process(settings: ProcessSettings, main: Main) -> int:
@@ -153,13 +161,13 @@ def _symbols(texts: Iterable[str]) -> tuple[Symbol, ...]:
 
 def _announce(found: Addresses, style: str) -> None:
     if not logs.is_pretty(style):
-        _log.info("demo.started", page=found.page, stream=found.stream, metrics=found.metrics)
+        _log.info("demo.started", **asdict(found))
         return
     sys.stdout.write(
         "\n"
         f"  page     {found.page}\n"
         f"  stream   {found.stream}\n"
-        f"  metrics  {found.metrics}  {found.producer_metrics}\n"
+        f"  metrics  {found.metrics}  {found.producer_metrics}  {found.history_metrics}\n"
         "  watch    tickwire watch AAPL MSFT --url " + found.stream + "\n\n"
         "  Ctrl-C ends the demo.\n\n"
     )

@@ -1,4 +1,4 @@
-"""The demo: producer and gateway in one process on the in-memory broker.  No RabbitMQ, no Docker."""
+"""The demo: producer, gateway and history in one process on the in-memory broker.  No RabbitMQ, no Docker."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any, Final, TypeVar
 
 import gateway.app
 import producer.app
+import services.history.app
 from gateway.settings import GatewaySettings
 from producer.settings import ProducerSettings
 from producer.sources import universe
 from services.broker.memory import MemoryBroker
 from services.errors import BadSettings
+from services.history.settings import HistorySettings
 from services.runtime.clock import SystemClock
 from services.runtime.settings import ProcessSettings, load
 from tickwire.processes import new_registry
@@ -28,10 +30,11 @@ _LOCAL: Final = frozenset({"127.0.0.1", "0.0.0.0", "::", "::1", ""})  # noqa: S1
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """The settings of both halves."""
+    """The settings of the three processes."""
 
     gateway: GatewaySettings
     producer: ProducerSettings
+    history: HistorySettings
 
 
 @dataclass(frozen=True)
@@ -42,34 +45,39 @@ class Addresses:
     stream: str
     metrics: str
     producer_metrics: str
+    history_metrics: str
 
 
 def load_demo(
-    gateway_given: Mapping[str, object] | None = None, producer_given: Mapping[str, object] | None = None
+    gateway_given: Mapping[str, object] | None = None,
+    producer_given: Mapping[str, object] | None = None,
+    history_given: Mapping[str, object] | None = None,
 ) -> DemoSettings:
-    """Return the settings that the environment and the flags say, faults of both halves together.
+    """Return the settings that the environment and the flags say, faults of all three together.
 
-    The operations port is the gateway's; the producer takes the next one, so that one variable moves both.
+    The operations port is the gateway's; producer and history take the next ones: one variable moves all.
 
     Raises:
         BadSettings: with every fault.
     """
     faults: list[str] = []
     memory = {"broker_url": "memory://"}
-    front, back = (
-        _half(GatewaySettings, {**(gateway_given or {}), **memory}, faults),
-        _half(ProducerSettings, {**(producer_given or {}), **memory}, faults),
+    front, back, recall = (
+        _part(GatewaySettings, {**(gateway_given or {}), **memory}, faults),
+        _part(ProducerSettings, {**(producer_given or {}), **memory}, faults),
+        _part(HistorySettings, {**(history_given or {}), **memory}, faults),
     )
-    if front is None or back is None:
+    if front is None or back is None or recall is None:
         raise BadSettings(faults)
     changes: dict[str, object] = {"ops_port": front.ops_port + 1 if front.ops_port else 0}
     if "rate" not in back.model_fields_set:
         changes["rate"] = RATE
-    return DemoSettings(front, back.model_copy(update=changes))
+    last_port = {"ops_port": front.ops_port + 2 if front.ops_port else 0}
+    return DemoSettings(front, back.model_copy(update=changes), recall.model_copy(update=last_port))
 
 
-def _half(settings: type[S], given: Mapping[str, object], faults: list[str]) -> S | None:
-    """Return the settings of one half, or None with what is wrong added to *faults*."""
+def _part(settings: type[S], given: Mapping[str, object], faults: list[str]) -> S | None:
+    """Return the settings of one process, or None with what is wrong added to *faults*."""
     try:
         return load(settings, given)
     except BadSettings as error:
@@ -80,7 +88,7 @@ def _half(settings: type[S], given: Mapping[str, object], faults: list[str]) -> 
 def demo(
     settings: DemoSettings, started: Callable[[Addresses], None]
 ) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
-    """Return the main of the demo; *started* is called once both halves serve.
+    """Return the main of the demo; *started* is called once all three serve.
 
     The main raises `CannotListen` where a port is taken.
     """
@@ -100,7 +108,7 @@ async def _run(settings: DemoSettings, started: Callable[[Addresses], None], sto
 
     def note(**found: int) -> None:
         ports.update(found)
-        if len(ports) == 3:  # noqa: PLR2004 - page, gateway's operations, producer's operations
+        if len(ports) == 4:  # noqa: PLR2004 - the page, and the operations of gateway, producer and history
             started(_addresses(settings.gateway, **ports))
 
     serving = asyncio.Event()
@@ -129,6 +137,18 @@ async def _run(settings: DemoSettings, started: Callable[[Addresses], None], sto
         if serve.done():
             return
         tasks.create_task(
+            services.history.app.run(
+                settings.history,
+                broker.tick_log("history"),
+                broker.desk("history"),
+                clock=clock,
+                registry=new_registry(),
+                stop=stop,
+                started=lambda ops: note(history_ops=ops),
+            ),
+            name="history",
+        )
+        tasks.create_task(
             producer.app.run(
                 settings.producer,
                 broker.sink("producer"),
@@ -142,7 +162,9 @@ async def _run(settings: DemoSettings, started: Callable[[Addresses], None], sto
         )
 
 
-def _addresses(settings: GatewaySettings, *, port: int, ops: int, producer_ops: int) -> Addresses:
+def _addresses(
+    settings: GatewaySettings, *, port: int, ops: int, producer_ops: int, history_ops: int
+) -> Addresses:
     host = "localhost" if settings.host in _LOCAL else settings.host
     ops_host = "localhost" if settings.ops_host in _LOCAL else settings.ops_host
     return Addresses(
@@ -150,4 +172,5 @@ def _addresses(settings: GatewaySettings, *, port: int, ops: int, producer_ops: 
         stream=f"ws://{host}:{port}/v1/stream",
         metrics=f"http://{ops_host}:{ops}/metrics",
         producer_metrics=f"http://{ops_host}:{producer_ops}/metrics",
+        history_metrics=f"http://{ops_host}:{history_ops}/metrics",
     )

@@ -20,18 +20,20 @@ from prometheus_client.metrics_core import Metric
 
 import gateway.app
 import producer.app
+import services.history.app
 from gateway.metrics import Op
 from gateway.settings import GatewaySettings
 from gateway.wires.native.faults import ErrorCode
 from producer.settings import ProducerSettings
 from services.broker.memory import MemoryBroker
 from services.broker.metrics import BrokerMetrics
+from services.history.settings import HistorySettings
 from services.runtime.clock import SystemClock
 from services.runtime.settings import load, option_table
 from services.telemetry import logs
 
 PATIENCE_S: Final = 10.0
-"""Seconds that both processes have to show every metric."""
+"""Seconds that the processes have to show every metric."""
 LOOK_S: Final = 0.02
 """Seconds between two looks at what they show."""
 LAST_METRIC: Final = "tickwire_feed_age_seconds"
@@ -49,9 +51,9 @@ _METRICS: Final = """\
 
 {note}
 
-Each process serves these at `/metrics` on its operations port (gateway 9100, producer 9101) in Prometheus' text
-format.  Times are seconds, sizes bytes.  Every label has a closed set of values, listed here; no label names a
-client or a symbol.  A histogram `x` is exposed as `x_bucket`, `x_sum` and `x_count`.
+Each process serves these at `/metrics` on its operations port (gateway 9100, producer 9101, history 9102) in
+Prometheus' text format.  Times are seconds, sizes bytes.  Every label has a closed set of values, listed here; no
+label names a client or a symbol.  A histogram `x` is exposed as `x_bucket`, `x_sum` and `x_count`.
 
 The stages of `tickwire_latency_seconds`, one observation per tick and gateway, not per client:
 
@@ -70,6 +72,11 @@ below zero counts as zero and in `tickwire_latency_invalid_total`.
 ## Producer
 
 {producer}
+## History
+
+`tickwire_history_questions_total` is a gateway's: what it has asked.
+
+{history}
 ## Connections to RabbitMQ
 
 Of each process that speaks to RabbitMQ; a gateway fills the role `consume`, a producer `publish`.  The demo has no
@@ -90,8 +97,8 @@ Each setting is an environment variable, and a flag of the command: `TICKWIRE_OP
 wins.  An empty variable counts as not set.  All faults are reported at once, before anything is opened, and the
 process exits with 2.  `tickwire settings` prints this table.
 
-`tickwire demo` reads all of them except `TICKWIRE_BROKER_URL`; there `TICKWIRE_OPS_PORT` is the gateway's, the
-producer takes the next one, and `TICKWIRE_RATE` is 200 unless set.
+`tickwire demo` reads all of them except `TICKWIRE_BROKER_URL`; there `TICKWIRE_OPS_PORT` is the gateway's,
+producer and history take the next two, and `TICKWIRE_RATE` is 200 unless set.
 
 {table}"""
 
@@ -107,7 +114,7 @@ class Described(NamedTuple):
 
 def settings_page() -> str:
     """Return the page of settings."""
-    return _SETTINGS.format(note=_NOTE, table=option_table(GatewaySettings, ProducerSettings))
+    return _SETTINGS.format(note=_NOTE, table=option_table(GatewaySettings, ProducerSettings, HistorySettings))
 
 
 async def metrics_page() -> str:
@@ -116,11 +123,12 @@ async def metrics_page() -> str:
     Raises:
         TimeoutError: the processes did not come up in time.
     """
-    front, back, broker = CollectorRegistry(), CollectorRegistry(), CollectorRegistry()
-    BrokerMetrics(broker)
-    async with _running(front, back):
-        tables = [_table(_described(registry.collect())) for registry in (front, back, broker)]
-    return _METRICS.format(note=_NOTE, gateway=tables[0], producer=tables[1], broker=tables[2])
+    names = ("gateway", "producer", "history", "broker")
+    registries = {name: CollectorRegistry() for name in names}
+    BrokerMetrics(registries["broker"])
+    async with _running(registries["gateway"], registries["producer"], registries["history"]):
+        tables = {name: _table(_described(registry.collect())) for name, registry in registries.items()}
+    return _METRICS.format(note=_NOTE, **tables)
 
 
 async def write(folder: Path) -> None:
@@ -131,16 +139,20 @@ async def write(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def _running(front: CollectorRegistry, back: CollectorRegistry) -> AsyncIterator[None]:
-    """Run a gateway and a producer, which show up in *front* and *back*, while the context lasts."""
+async def _running(
+    front: CollectorRegistry, back: CollectorRegistry, past: CollectorRegistry
+) -> AsyncIterator[None]:
+    """Run a gateway, a producer and a history, which show up in *front*, *back* and *past*, in this context."""
     clock, stop = SystemClock(), asyncio.Event()
     broker = MemoryBroker(clock=clock)
     local = {"broker_url": "memory://", "ops_host": "127.0.0.1", "ops_port": 0, "drain_s": 1}
     serving = load(GatewaySettings, {**local, "host": "127.0.0.1", "port": 0})
-    making = load(ProducerSettings, local)
+    making, remembering = load(ProducerSettings, local), load(HistorySettings, local)
     source, sink, history = broker.source("gateway"), broker.sink("producer"), broker.history()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(gateway.app.run(serving, source, history, clock=clock, registry=front, stop=stop))
+        log, desk = broker.tick_log("history"), broker.desk("history")
+        tasks.create_task(services.history.app.run(remembering, log, desk, clock=clock, registry=past, stop=stop))
         tasks.create_task(producer.app.run(making, sink, clock=clock, registry=back, stop=stop))
         try:
             async with asyncio.timeout(PATIENCE_S):

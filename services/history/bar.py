@@ -27,8 +27,10 @@ class Bar:
             self.open, self.high, self.low, self.close = later.open, later.high, later.low, later.close
             self.volume, self.trades = later.volume, later.trades
             return
-        self.scale(later.decimals)
-        later.scale(self.decimals)
+        if later.decimals != self.decimals:
+            later = Bar.of(later.row(0))
+            self.scale(later.decimals)
+            later.scale(self.decimals)
         self.epoch, self.close = later.epoch, later.close
         self.high, self.low = max(self.high, later.high), min(self.low, later.low)
         self.volume, self.trades = self.volume + later.volume, self.trades + later.trades

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from services.history.bar import Bar
+from services.history.inheritance import First, Inherited, day_of, inherit
 from services.history.series import Row, Series
 from services.market.candle import MINUTE, SECOND
 from services.market.day import Day
@@ -70,14 +71,14 @@ class Chart:
         self._finished: list[Row] = []
         self._began = self._volume = self._decimals = 0
         self._exact = False
-        self._first: tuple[int, int, int] | None = None  # time, volume and epoch of the day's first tick read
+        self._first: First | None = None
         self._opened: tuple[int, bool] = (
             0,
             False,
         )  # minute of the day's first trade, and whether it was read whole
         self._at: tuple[int, int] | None = None
         self._labels: dict[int, int] = {}
-        self._inherited: Bar | None = None
+        self._inherited: Inherited | None = None
         self._dirty = False
 
     # ------------------------------------------------------------------------------------------------- taking in
@@ -121,13 +122,13 @@ class Chart:
         added = self.minutes.add(row, replace=own)
         if added:
             self._partial.discard(row.key)
-        known = self._began if self._inherited is None else self._inherited.start
+        known = self._began if self._inherited is None else self._inherited.began
         # A candle of our own comes back from the log under the day that we took it for: that proves nothing.
         if (added or row.day != known) and row.start >= self._labels.get(row.day, -1):
             self._labels[row.day] = row.start
             if len(self._labels) > LABELS:
                 del self._labels[min(self._labels)]
-        if self._first is None or row.day != known or row.start <= self._first[0]:
+        if self._first is None or row.day != known or row.start <= self._first.time:
             self._dirty = True
         return added
 
@@ -155,15 +156,13 @@ class Chart:
         if self._at is None:
             return None
         bar = Bar()
-        inherited = self._inherit()
-        if inherited is not None:
-            bar.merge(inherited)
         for part in (self._day, self._second):
             if part.trades:
-                bar.merge(_copy(part))
+                bar.merge(part)
+        inherited = self._inherit()
+        if inherited is not None:
+            bar = _joined(bar, inherited.bar, ours_first=self._opened_before(inherited))
         bar.scale(self._decimals)
-        if self._day.trades or self._second.trades:
-            self._open_first(bar, inherited)
         at, traded = Position(*self._at), bar.trades > 0
         return Day(
             self._day_began(),
@@ -183,7 +182,7 @@ class Chart:
         if step == MINUTE:
             growing = _copy(self._minute)
             if self._second.trades:
-                growing.merge(_copy(self._second))
+                growing.merge(self._second)
         row = growing.row(self._day_began())
         if growing.trades and row.start >= since and not series.has(row):
             rows.append(row)
@@ -204,7 +203,7 @@ class Chart:
             minute = ts - ts % MINUTE_US
             self._whole_from = min(minute + MINUTE_US, since + SKEW_US)
         self._day = Bar()
-        self._began, self._first = ts, (ts, volume, message.epoch)
+        self._began, self._first = ts, First(ts, volume, message.epoch)
         self._opened = (0, False)
         self._inherited, self._dirty = None, bool(len(self.minutes))
 
@@ -235,12 +234,10 @@ class Chart:
         if not bar.trades:
             return
         row = bar.row(self._day_began())
-        last = self.seconds.last
-        if last is not None and last.key == row.key:  # a day began in the middle of it
-            row = _united([last, row])[0]
-        self.seconds.add(row, replace=True)
-        self._minute.merge(_copy(bar))
-        self._day.merge(_copy(bar))
+        if not self.seconds.add(row):  # a day began in the middle of it
+            self.seconds.add(_united([*self.seconds.since(row.start, 1), row])[0], replace=True)
+        self._minute.merge(bar)
+        self._day.merge(bar)
         bar.trades = 0
 
     def _finish_minute(self) -> None:
@@ -259,58 +256,33 @@ class Chart:
 
     def _day_began(self) -> int:
         inherited = self._inherit()
-        return self._began if inherited is None else min(self._began, inherited.start)
+        return self._began if inherited is None else min(self._began, inherited.began)
 
-    def _open_first(self, bar: Bar, inherited: Bar | None) -> None:
-        """Let the opening be the earliest: `merge` took the inherited one, right unless ours is earlier."""
-        if inherited is None:
-            return
-        minute, whole = self._opened
-        first = self._first_inherited()
-        if first is not None and (minute < first or (minute == first and whole)):
-            own = _copy(self._day if self._day.trades else self._second)
-            own.scale(bar.decimals)
-            bar.open = own.open
-
-    def _first_inherited(self) -> int | None:
-        began = self._day_began()
-        return next((row.start for row in self.minutes if row.day >= began), None)
-
-    def _inherit(self) -> Bar | None:
-        """What stored candles say of this day before we began to read; its `start` is the day's beginning."""
+    def _inherit(self) -> Inherited | None:
         if self._dirty and self._first is not None:
             self._dirty = False
-            began = self._label()
-            if began is not None:
-                bar = Bar()
-                for row in self.minutes:
-                    if row.day >= began:
-                        bar.merge(Bar.of(row))
-                bar.start = began
-                self._inherited = bar if bar.trades else None
+            minute = self._first.time - self._first.time % MINUTE_US
+            began = None if self._exact else day_of(self._first, self.minutes, self._labels, minute)
+            self._inherited = inherit(self.minutes, self._began if began is None else began)
         return self._inherited
 
-    def _label(self) -> int | None:
-        """The beginning of our day, as it stands in stored candles; None: they are of other days."""
-        if self._exact or self._first is None:
-            return self._began
-        ts, volume, epoch = self._first
-        label = max(
-            (day for day in self._labels if day < ts), key=lambda day: (self._labels[day], day), default=None
-        )
-        if label is None:
-            return self._began
-        minute = ts - ts % MINUTE_US
-        if self._labels[label] > minute:
-            return label
-        # The feed's volume never falls within a day: more traded than it says means another day.
-        rows = (row for row in self.minutes if row.day >= label and (row.start < minute or row.epoch < epoch))
-        before = sum(row.volume for row in rows)
-        return label if before <= volume else self._began
+    def _opened_before(self, inherited: Inherited) -> bool:
+        """Whether the day's first trade is one that we have read ourselves."""
+        minute, whole = self._opened
+        return minute < inherited.opened or (minute == inherited.opened and whole)
 
 
 def _copy(bar: Bar) -> Bar:
     return Bar.of(bar.row(0))
+
+
+def _joined(own: Bar, inherited: Bar, *, ours_first: bool) -> Bar:
+    """Both together.  What is in both does not matter: volume and number are not looked at."""
+    first, second = (own, inherited) if own.trades and ours_first else (inherited, own)
+    bar = _copy(first)
+    if second.trades:
+        bar.merge(second)
+    return bar
 
 
 def _united(rows: list[Row]) -> list[Row]:

@@ -55,6 +55,11 @@ class Series:
 
     def add(self, row: Row, *, replace: bool = False) -> bool:
         """Put *row* in its place; return whether it was put: not where one of its name is, unless *replace*."""
+        if not self._starts or row.start > self._starts[-1]:
+            self._starts.append(row.start)
+            self._rest.extend(row[1:])
+            self._cut()
+            return True
         index = self._place(row)
         if index < 0:
             if replace:
@@ -73,11 +78,6 @@ class Series:
         """The newest *limit* candles that start at *start* or later, oldest first."""
         first = max(bisect_left(self._starts, start), len(self._starts) - limit)
         return [self._row(index) for index in range(first, len(self._starts))]
-
-    @property
-    def last(self) -> Row | None:
-        """The newest candle."""
-        return self._row(len(self._starts) - 1) if self._starts else None
 
     def _place(self, row: Row) -> int:
         """Where *row* belongs; ~index where a candle of its name is."""

@@ -67,6 +67,8 @@ async def test_first_tick_to_exit() -> None:
 
             async with http.get(found["metrics"]) as metrics:
                 exposed = await metrics.text()
+            async with http.get(found["history_metrics"]) as metrics:
+                remembered = await metrics.text()
             process.send_signal(signal.SIGTERM)
             await _until(stream, "reconnect")
             async with asyncio.timeout(10):
@@ -81,6 +83,22 @@ async def test_first_tick_to_exit() -> None:
     assert snapshot["data"]
     assert ticks["data"][0]["symbol"] in {"AAPL", "MSFT"}
     assert "tickwire_connections 1.0" in exposed
+    assert "tickwire_history_connected 1.0" in remembered
+
+
+async def test_a_resume_is_answered_by_history() -> None:
+    """A client that resumes below what its gateway has seen gets each tick, from history."""
+    async with _demo(TICKWIRE_PORT="0", TICKWIRE_RATE="1000") as process, aiohttp.ClientSession() as http:
+        found = await _event(process, "demo.started")
+        async with http.ws_connect(found["stream"]) as stream:
+            await stream.send_json({"op": "subscribe", "id": 1, "symbols": ["AAPL"]})
+            snapshot = await _until(stream, "snapshot")
+        # Nobody followed when the run's second tick came, so that only the log has it.
+        resume = {"AAPL": {"epoch": snapshot["epoch"], "seq": 1}}
+        async with http.ws_connect(found["stream"]) as stream:
+            await stream.send_json({"op": "subscribe", "id": 1, "symbols": ["AAPL"], "resume": resume})
+            ticks = await _until(stream, "ticks")
+    assert [tick["seq"] for tick in ticks["data"]][:2] == [2, 3]
 
 
 async def test_page() -> None:

@@ -12,6 +12,7 @@ from types import ModuleType
 import gateway
 import producer
 import services.broker
+import services.history
 
 DOCS = Path(__file__).parents[3] / "docs"
 NO_BOUND = {
@@ -46,8 +47,10 @@ def test_values() -> None:
 
 
 def test_completeness() -> None:
-    """Every number that gateway, producer or broker name as a constant stands in the table."""
-    named = {name for package in (gateway, producer, services.broker) for name in _constants(package)}
+    """Every number that gateway, producer, broker or history name as a constant stands in the table."""
+    named = {
+        name for package in (gateway, producer, services.broker, services.history) for name in _constants(package)
+    }
 
     assert named - NO_BOUND - _table().keys() == set()
 

@@ -40,12 +40,12 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert _exit(["--help"]) == 0
 
     text = capsys.readouterr().out
-    for command in ("demo", "producer", "gateway", "watch", "settings"):
+    for command in ("demo", "producer", "gateway", "history", "watch", "settings"):
         assert f"\n    {command} " in text
     assert "tickwire watch AAPL MSFT" in text
 
 
-@pytest.mark.parametrize("process", ["demo", "producer", "gateway"])
+@pytest.mark.parametrize("process", ["demo", "producer", "gateway", "history"])
 def test_every_setting_is_a_flag(process: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A process's `--help` shows each of its settings as a flag, with its variable."""
     assert _exit([process, "--help"]) == 0
@@ -73,8 +73,8 @@ def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "COMMAND" in capsys.readouterr().err
 
 
-def test_all_faults_of_both_halves(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The demo reports every fault of gateway and producer at once, each once, and exits with 2."""
+def test_all_faults_of_the_demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The demo reports every fault of its processes at once, each once, and exits with 2."""
     monkeypatch.setenv("TICKWIRE_PORT", "no")
     monkeypatch.setenv("TICKWIRE_LOG_LEVEL", "loud")
 
@@ -89,7 +89,7 @@ def test_all_faults_of_both_halves(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert all("must be" in line for line in lines)
 
 
-@pytest.mark.parametrize("process", ["producer", "gateway"])
+@pytest.mark.parametrize("process", ["producer", "gateway", "history"])
 def test_memory_needs_the_demo(process: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A process of its own cannot use the broker that lives inside one process."""
     assert cli.main([process, "--broker-url", "memory://"]) == 2

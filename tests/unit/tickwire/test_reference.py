@@ -9,6 +9,7 @@ import pytest
 
 from gateway.settings import GatewaySettings
 from producer.settings import ProducerSettings
+from services.history.settings import HistorySettings
 from services.runtime.settings import variable
 from tickwire import reference
 from tickwire.reference import metrics_page, settings_page, write
@@ -18,7 +19,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for settings in (GatewaySettings, ProducerSettings):
+    for settings in (GatewaySettings, ProducerSettings, HistorySettings):
         for field in settings.model_fields:
             monkeypatch.delenv(variable(field), raising=False)
 

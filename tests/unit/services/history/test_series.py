@@ -18,7 +18,7 @@ def test_a_candle_is_taken_in_once() -> None:
     series = Series(10)
     assert series.add(row(60))
     assert not series.add(row(60, close=6))
-    assert series.last == row(60)
+    assert list(series) == [row(60)]
     assert series.add(row(60, close=6), replace=True)
     assert list(series) == [row(60, close=6)]
     assert series.add(row(60, epoch=2))
