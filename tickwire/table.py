@@ -10,13 +10,18 @@ from rich.text import Text
 
 from tickwire.board import Board, Row, Seen
 
-_COLUMNS = ("last", "change", "change %", "bid", "ask", "size", "volume", "ticks/s", "age")
+_COLUMNS = ("last", "change", "%", "bid", "ask", "size", "volume", "ticks/s", "age")
 _STYLES = {1: "green", 0: "", -1: "red"}
 
 
 def draw(board: Board, url: str, now: float) -> Table:
     """Return the table as it stands at *now* (monotonic seconds)."""
-    table = Table(title=f"{url}  {board.connection}, feed {board.feed}", box=box.SIMPLE, title_justify="left")
+    table = Table(
+        title=f"{url}  {board.connection}, feed {board.feed}",
+        box=box.SIMPLE,
+        title_justify="left",
+        collapse_padding=True,
+    )
     table.add_column("symbol", style="bold")
     for name in _COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)

@@ -44,14 +44,18 @@ print(json.dumps(heard))
 
 
 def _modules() -> list[str]:
-    paths = (p for name in ("services", "gateway", "producer", "tickwire") for p in (ROOT / name).rglob("*.py"))
-    names = (p.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for p in paths)
+    roots = [(ROOT, name) for name in ("services", "gateway", "producer", "tickwire")]
+    roots.append((ROOT / "clients/python/src", "tickwire_client"))
+    paths = ((root, path) for root, name in roots for path in (root / name).rglob("*.py"))
+    names = (path.relative_to(root).with_suffix("").as_posix().replace("/", ".") for root, path in paths)
     return sorted(name.removesuffix(".__init__") for name in names)
 
 
 def test_modules_are_found() -> None:
     """The list of modules holds one of each package, so that the tests below look at something."""
-    assert {"services.market.tick", "gateway.frames", "producer", "tickwire.cli"} <= set(_modules())
+    assert {"services.market.tick", "gateway.frames", "producer", "tickwire.cli", "tickwire_client.feed"} <= set(
+        _modules()
+    )
 
 
 def test_no_side_effects() -> None:
@@ -75,7 +79,7 @@ def test_no_side_effects() -> None:
 _ALONE = """
 import importlib, json, sys
 
-OURS = ("services", "gateway", "producer", "tickwire")
+OURS = ("services", "gateway", "producer", "tickwire", "tickwire_client")
 broken = []
 for module in json.loads(sys.stdin.read()):
     for name in [n for n in sys.modules if n.partition(".")[0] in OURS]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from ssl import SSLContext
 from typing import Any, Final
 
 from websockets.asyncio.server import ServerConnection, serve
@@ -98,7 +99,9 @@ class Peer:
 
 
 @asynccontextmanager
-async def gateway(script: Script, *, port: int = 0, refuse: HTTPStatus | None = None) -> AsyncIterator[str]:
+async def gateway(
+    script: Script, *, port: int = 0, refuse: HTTPStatus | None = None, tls: SSLContext | None = None
+) -> AsyncIterator[str]:
     """Serve *script* on each connection, or *refuse* them; yield the address.
 
     An assertion that fails in the script fails the test.
@@ -124,9 +127,10 @@ async def gateway(script: Script, *, port: int = 0, refuse: HTTPStatus | None = 
         process_request=answer,
         compression=None,
         close_timeout=1,
+        ssl=tls,
     ) as server:
         async with asyncio.timeout(DEADLINE):
-            yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/stream"
+            yield f"{'wss' if tls else 'ws'}://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/stream"
     if failures:
         raise failures[0]
 

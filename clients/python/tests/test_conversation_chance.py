@@ -147,13 +147,15 @@ def test_no_tick_twice_and_none_missed_silently(steps: list[tuple[int, int]]) ->
 
 
 def _check_account(world: World, positions: list[Position]) -> None:
-    """Where no gap crossed the end of an epoch, the account adds up to what was published."""
+    """Where no gap crossed an epoch's end and the gateway has caught up, the account adds up."""
     follow = world.conversation.follows.get("A")
     assert follow is not None
     account = follow.account
     assert account.delivered == len(positions)
     reached = follow.cursor.position
     lags = follow._high is not None  # the gateway stands before what was accounted for already
+    # After that reason ticks may come that were counted as missing before.
+    lags |= any(isinstance(item, Gap) and item.reason == "unknown_position" for item in world.brought)
     if positions and reached is not None and not account.unknown and not lags:
         published = [at for at in ALL if positions[0] <= at <= reached]
         assert account.delivered + account.skipped + account.missing.total() == len(published)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import ssl
 from http import HTTPStatus
 from time import time_ns
 
 import pytest
+import trustme
 
 from scripted import Peer, eventually, frame, gateway, snapshot, subscribed, tick, ticks, welcome
 from tickwire_client import (
@@ -170,6 +172,25 @@ async def test_bad_address() -> None:
     with pytest.raises(Refused, match="no address"):
         async with connect("localhost:8080"):
             pytest.fail("this is no address")
+
+
+async def test_tls() -> None:
+    """A certificate that is trusted serves; one that is not is refused at once."""
+
+    async def script(peer: Peer) -> None:
+        await peer.say(welcome())
+        await peer.gone()
+
+    authority = trustme.CA()
+    theirs, ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(theirs)
+    authority.configure_trust(ours)
+    async with gateway(script, tls=theirs) as url:
+        async with connect(url, ssl=ours) as feed:
+            assert feed.connected
+        with pytest.raises(Refused, match="CERTIFICATE_VERIFY_FAILED"):
+            async with connect(url):
+                pytest.fail("nobody vouches for it")
 
 
 async def test_not_a_gateway() -> None:

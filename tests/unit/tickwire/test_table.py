@@ -64,7 +64,8 @@ def test_day() -> None:
     board.days = {"AAPL": day, "IBM": None}.__getitem__
     board.look()
 
-    assert "AAPL     230.10    +5.10      +2.27   230.05" in _text(board, 0)
+    (row,) = [line.split() for line in _text(board, 0).splitlines() if "AAPL" in line]
+    assert row[:5] == ["AAPL", "230.10", "+5.10", "+2.27", "230.05"]
 
 
 def test_violations_show() -> None:

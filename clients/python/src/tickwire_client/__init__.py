@@ -8,6 +8,7 @@ async with connect("ws://localhost:8080/v1/stream") as feed:
 from tickwire_client.account import Account
 from tickwire_client.cursor import Cursor, Position
 from tickwire_client.day import Day
+from tickwire_client.entrance import connect
 from tickwire_client.errors import (
     BadRequest,
     FeedClosed,
@@ -19,7 +20,7 @@ from tickwire_client.errors import (
     Unreachable,
 )
 from tickwire_client.events import Complaint, EpochChange, Gap, SessionChange, Status, Violation
-from tickwire_client.feed import Feed, connect
+from tickwire_client.feed import Feed
 from tickwire_client.subscription import Subscription
 from tickwire_client.tick import Tick
 

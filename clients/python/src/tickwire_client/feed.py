@@ -9,11 +9,10 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from ssl import SSLContext
-from typing import Final, Unpack
+from typing import Final
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, WebSocketException
@@ -27,7 +26,7 @@ from tickwire_client.connection import Options
 from tickwire_client.conversation import Conversation, Malformed
 from tickwire_client.cursor import Position
 from tickwire_client.day import Day
-from tickwire_client.errors import BadRequest, FeedClosed, Refused, TickwireClientError, Unreachable, not_followed
+from tickwire_client.errors import BadRequest, FeedClosed, Refused, TickwireClientError, not_followed
 from tickwire_client.events import (
     CONNECTED,
     DISCONNECTED,
@@ -42,7 +41,7 @@ from tickwire_client.events import (
     Violation,
 )
 from tickwire_client.follows import EVERYTHING
-from tickwire_client.hooks import Callbacks, Hooks
+from tickwire_client.hooks import Hooks
 from tickwire_client.line import Line
 from tickwire_client.offset import ClockOffset
 from tickwire_client.subscription import Subscription
@@ -50,8 +49,6 @@ from tickwire_client.tick import Tick
 
 PATIENCE_S: Final = 0.1
 """Seconds that a full buffer holds back the socket before it conflates: a pause of one, not a delay of all."""
-SILENCE_S: Final = 40.0
-"""A gateway speaks at least every 15 s (`heartbeat`); after two missed ones the connection counts as dead."""
 RATES: Final = (0.1, 100.0)
 """Least and most `max_rate`, ticks per second and symbol."""
 _SYMBOL: Final = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,15}|\*").fullmatch
@@ -366,49 +363,3 @@ def _end(feed: Feed, line: Line) -> None:
     """End a subscription that its owner closed, or lost."""
     line.buffer.discard()
     feed._drop(line)  # noqa: SLF001 - this module's own
-
-
-@asynccontextmanager
-async def connect(
-    url: str | Sequence[str],
-    *,
-    token: connection.Token | None = None,
-    ssl: SSLContext | None = None,
-    timeout: float | None = 30.0,  # noqa: ASYNC109 - of the first connection only
-    handshake_s: float = 10.0,
-    silence_s: float = SILENCE_S,
-    proxy: str | None = None,
-    **hooks: Unpack[Callbacks],
-) -> AsyncIterator[Feed]:
-    """Be connected while the context lasts, over as many connections as it takes.
-
-    Args:
-        url: the address of a stream, `ws://HOST:8080/v1/stream`, or several, which are tried in turn.
-        token: sent as `Authorization: Bearer`; a function is asked before each connection, and when the gateway
-            says that the token expires.
-        ssl: for a `wss://` whose certificate the system does not trust.
-        timeout: seconds in which a gateway must have welcomed us; None: for ever.
-        handshake_s: seconds that one attempt may take.
-        silence_s: seconds without a frame after which a connection counts as dead.
-        proxy: the address of an HTTP or SOCKS proxy.
-        hooks: see `Callbacks`.
-
-    Raises:
-        Refused: no gateway will ever serve this client as it is.
-        Unreachable: none did within *timeout*.
-    """
-    urls = [url] if isinstance(url, str) else list(url)
-    feed = Feed(urls, Options(token, ssl, handshake_s, proxy), Hooks(**hooks), silence_s)
-    running = asyncio.create_task(feed.run(), name="tickwire_client:run")
-    try:
-        try:
-            async with asyncio.timeout(timeout):
-                await feed.begun()
-        except TimeoutError:
-            raise Unreachable(f"no gateway within {timeout} s; {feed.reason}") from None
-        yield feed
-    finally:
-        feed.end(FeedClosed("the feed is closed"))
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
