@@ -19,6 +19,7 @@ from tests.streamclient import StreamClient
 from tests.witness import Record
 
 RATE: Final = 400
+LOAD: Final = 2_000
 FEW: Final = ["NVDA", "TSLA", "AAPL"]
 DEATH_S: Final = 5.0
 """A standby leads so soon after its leader's death."""
@@ -79,9 +80,9 @@ async def settled(client: StreamClient, record: Record) -> None:
 async def test_a_standby_leads_after_a_death(stack: Stack) -> None:
     """A killed leader is followed by its standby within 5 s, under a later epoch, with nothing unexplained."""
     async with Record(stack.broker_url) as record:
-        leader = await stack.producer(RATE=RATE, STANDBY="true")
+        leader = await stack.producer(RATE=LOAD, STANDBY="true")
         epoch = await leading(leader)
-        standby = await stack.producer(RATE=RATE, STANDBY="true")
+        standby = await stack.producer(RATE=LOAD, STANDBY="true")
         await standing_by(standby)
         async with watching(stack, record) as client:
             await leader.kill()
@@ -90,7 +91,7 @@ async def test_a_standby_leads_after_a_death(stack: Stack) -> None:
             assert await leading(standby) > epoch
             assert await standby.metric("tickwire_producer_epochs_total") == 1
             before = client.checker.ticks
-            await client.until(lambda: client.checker.ticks > before + 50)
+            await client.until(lambda: client.checker.ticks > before + 200)
             await standby.stop()
             await settled(client, record)
             assert all(client.checker.account(symbol).open == {"unavailable": 1} for symbol in FEW)
