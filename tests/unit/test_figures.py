@@ -8,7 +8,7 @@ from tests.faults.figures import Figures
 
 
 def test_a_figure_above_its_limit_fails_and_is_shown() -> None:
-    """What is too much fails its test and stands in the table all the same, beside what is kept and what is told."""
+    """What is too much fails its test and stands in the table all the same."""
     figures = Figures()
     figures.told("F0 nothing", "seen", 3)
     figures.within("F1 something", "after", 4.0, 5.0)
