@@ -32,7 +32,7 @@ from tests.streamclient import StreamClient
 from tests.witness import LastMarks
 
 HISTORY_EXISTS: Final = False
-"""Whether `tickwire history` is there to be started."""
+"""Whether `tickwire history` is there to be started: then each market has one that does not say otherwise."""
 RATE: Final = int(os.environ.get("TICKWIRE_FAULT_RATE", "500"))
 CLIENTS: Final = int(os.environ.get("TICKWIRE_FAULT_CLIENTS", "24"))
 SYMBOLS: Final = [f"S{n:02}" for n in range(20)]
@@ -235,8 +235,11 @@ class Market:
 
     # ----------------------------------------------------------------------------------------------- its end
 
-    async def settle(self, broker_url: str | None = None) -> Outcome:
-        """Stop the producers; every client must reach their last positions in time, with a clean checker."""
+    async def settle(self, broker_url: str | None = None, *, unavailable: bool = False) -> Outcome:
+        """Stop the producers; every client must reach their last positions in time, with a clean checker.
+
+        With history, a gap `unavailable` fails the test, except where it says that they are *unavailable*.
+        """
         last: dict[str, tuple[int, int]] = {}
         async with LastMarks(broker_url or self.stack.broker_url) as witness:
             for producer in self.producers:
@@ -251,7 +254,10 @@ class Market:
             for checker in checkers:
                 checker.finish(last)
         assert self.closed == 0, [client.stream.close_code for client in self.clients]
-        return self.outcome()
+        outcome = self.outcome()
+        if self.histories and not unavailable:
+            assert not outcome.missing["unavailable"] + outcome.open["unavailable"], outcome
+        return outcome
 
     def outcome(self, clients: Iterable[Subscriber] | None = None) -> Outcome:
         """Return what became of the ticks of *clients* (all)."""
@@ -271,8 +277,8 @@ class Market:
         for kind in ("producer", "history", "gateway"):
             for settings in self._settings[kind]:
                 await self.start(kind, settings)
-        for gateway in self.gateways:
-            await gateway.ready()
+        for process in (*self.histories, *self.gateways):
+            await process.ready()
         share, rest = divmod(self._count, len(self.gateways))
         for n, gateway in enumerate(self.gateways):
             await self.join(gateway, share + (n < rest))
