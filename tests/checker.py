@@ -33,10 +33,17 @@ class Checker:
     """One logical client's view.  *sample*: the content of every *sample*-th tick is checked, all else always.
 
     *conflates*: this client may become slow, so `skipped` is legal without `max_rate`.
+    *clock_is_set*: somebody may set the producer's clock, so that `ts` may fall.
     """
 
     def __init__(
-        self, name: str = "client", *, conflates: bool = False, content: Content | None = None, sample: int = 1
+        self,
+        name: str = "client",
+        *,
+        conflates: bool = False,
+        content: Content | None = None,
+        sample: int = 1,
+        clock_is_set: bool = False,
     ) -> None:
         self.name = name
         self.frames = 0
@@ -44,7 +51,12 @@ class Checker:
         self.violations: list[Violation] = []
         self.found = 0
         """All violations; only the first hundred are kept."""
-        self._conflates, self._content, self._sample, self._due = conflates, TickContent(content), sample, 1
+        self._conflates, self._content, self._sample, self._due = (
+            conflates,
+            TickContent(content, clock_is_set=clock_is_set),
+            sample,
+            1,
+        )
         self._follows: dict[str, Follow] = {}
         self._ledger = Ledger()
         self._snapshots: dict[str, Position] = {}

@@ -9,7 +9,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -49,8 +49,15 @@ class Tickwire:
     # ------------------------------------------------------------------------------------------------ its life
 
     @classmethod
-    async def start(cls, kind: str, environment: Mapping[str, object], http: ClientSession) -> Self:
-        """Start a process on free ports and return once it listens there."""
+    async def start(
+        cls,
+        kind: str,
+        environment: Mapping[str, object],
+        http: ClientSession,
+        *,
+        through: Sequence[str] = ("-m", "tickwire"),
+    ) -> Self:
+        """Start a process on free ports and return once it listens there; *through*: what Python is to run."""
         ops_port, port = free_ports(2)
         ports = {"OPS_PORT": ops_port, "PORT": port} if kind == "gateway" else {"OPS_PORT": ops_port}
         clean = {name: value for name, value in os.environ.items() if not name.startswith("TICKWIRE_")}
@@ -58,7 +65,7 @@ class Tickwire:
         if int(str(environment.get("WORKERS", 1))) > 1:
             given["OPS_PORT"] = ops_port - OPS_STEP  # so that it is the first worker's
         settings = {f"TICKWIRE_{name}": str(value) for name, value in given.items()}
-        command = (sys.executable, "-m", "tickwire", kind)
+        command = (sys.executable, *through, kind)
         process = await asyncio.create_subprocess_exec(*command, env=clean | settings, stdout=PIPE, stderr=STDOUT)
         self = cls(kind, process, http)
         self.ops_port, self.port = ops_port, ports.get("PORT", 0)
@@ -219,6 +226,8 @@ class Stack:
     def __init__(self, broker_url: str) -> None:
         self.broker_url = broker_url
         self.processes: list[Tickwire] = []
+        self.through: dict[str, Sequence[str]] = {}
+        """What Python is to run for a kind of process, where it is not `-m tickwire`."""
         self.http: ClientSession
 
     async def __aenter__(self) -> Self:
@@ -260,7 +269,9 @@ class Stack:
             "LOG_STYLE": "json",
             "DRAIN_S": DRAIN_S,
         }
-        process = await Tickwire.start(kind, {**common, **settings}, self.http)
+        process = await Tickwire.start(
+            kind, {**common, **settings}, self.http, through=self.through.get(kind, ("-m", "tickwire"))
+        )
         self.processes.append(process)
         return process
 

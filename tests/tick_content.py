@@ -31,8 +31,8 @@ Fault = tuple[Rule, str]
 class TickContent:
     """The contents of one client's ticks: spelling, market sense, time's direction, and what was *expected*."""
 
-    def __init__(self, expected: Content | None) -> None:
-        self._expected = expected
+    def __init__(self, expected: Content | None, *, clock_is_set: bool = False) -> None:
+        self._expected, self._clock_is_set = expected, clock_is_set
         self._seen: dict[str, tuple[Position, int, int]] = {}
 
     def fault(self, tick: Frame, epoch: int, raw: Raw | Frame) -> Fault | None:
@@ -52,7 +52,7 @@ class TickContent:
         self._seen[symbol] = (position, ts, volume)
         if last.epoch != epoch or position <= last:
             return None
-        if ts < before or (volume < traded and ts // _DAY_US == before // _DAY_US):
+        if (ts < before and not self._clock_is_set) or (volume < traded and ts // _DAY_US == before // _DAY_US):
             return Rule.CONTENT, f"ts or volume fell: {before} and {traded} at {tuple(last)}"
         return None
 

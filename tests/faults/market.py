@@ -32,12 +32,14 @@ from tests.streamclient import StreamClient
 from tests.witness import LastMarks
 
 HISTORY_EXISTS: Final = False
-"""Whether `tickwire history` is there to be started."""
+"""Whether `tickwire history` is there to be started: then each market has one that does not say otherwise."""
 RATE: Final = int(os.environ.get("TICKWIRE_FAULT_RATE", "500"))
 CLIENTS: Final = int(os.environ.get("TICKWIRE_FAULT_CLIENTS", "24"))
 SYMBOLS: Final = [f"S{n:02}" for n in range(20)]
 EACH: Final = 10
 SEED: Final = 5
+SAMPLE: Final = 20
+"""The content of every 20th tick of a client is checked; positions of all."""
 SETTLE_S: Final = 8.0
 """The promise: each cursor reaches the producer's last position within 8 s of its last tick."""
 BEGIN_S: Final = 30.0
@@ -55,19 +57,15 @@ Settings = Mapping[str, object]
 class Subscriber:
     """One client: its connection, what it follows, and when it was told what of the feed."""
 
-    def __init__(self, stack: Stack, number: int, gateway: Tickwire, *, conflates: bool) -> None:
+    def __init__(self, stack: Stack, number: int, gateway: Tickwire, checker: Checker, each: int) -> None:
         self.gateway = gateway
-        self.symbols = [SYMBOLS[(number * 7 + k) % len(SYMBOLS)] for k in range(EACH)]
-        self.stream = StreamClient(
-            stack.http, Checker(f"client {number}", conflates=conflates, sample=20), seen=self._seen
-        )
+        self.symbols = [SYMBOLS[(number * 7 + k) % len(SYMBOLS)] for k in range(each)]
+        self.checker = checker
+        self.stream = StreamClient(stack.http, checker, seen=self._seen)
         self.told: list[tuple[float, str]] = []
         """Monotonic time and `feed` of each `status`."""
-
-    @property
-    def checker(self) -> Checker:
-        """Its checker."""
-        return self.stream.checker
+        self.ends: list[int | None] = []
+        """The close code of each connection before this one."""
 
     def ticks(self) -> dict[str, int]:
         """Return how many ticks came, by symbol."""
@@ -101,8 +99,10 @@ class Market:
         gateways: Sequence[Settings] = ({}, {}),
         histories: Sequence[Settings] = ({},) if HISTORY_EXISTS else (),
         clients: int = CLIENTS,
+        each: int = EACH,
         rate: int = RATE,
         conflates: bool = False,
+        clock_is_set: bool = False,
     ) -> None:
         self.stack = stack
         self.producers: list[Tickwire] = []
@@ -110,7 +110,8 @@ class Market:
         self.histories: list[Tickwire] = []
         self.clients: list[Subscriber] = []
         self._settings = {"producer": producers, "history": histories, "gateway": gateways}
-        self._folder, self._count, self._rate, self._conflates = folder, clients, rate, conflates
+        self._folder, self._count, self._each, self._rate = folder, clients, each, rate
+        self._conflates, self._clock_is_set = conflates, clock_is_set
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -165,13 +166,19 @@ class Market:
     async def join(self, gateway: Tickwire, count: int) -> list[Subscriber]:
         """Let *count* clients come to *gateway*; they may not have ticks yet."""
         first = len(self.clients)
-        new = [Subscriber(self.stack, first + n, gateway, conflates=self._conflates) for n in range(count)]
+        new = [self._subscriber(first + n, gateway) for n in range(count)]
         for client in new:
             await self._open.enter_async_context(client.stream)
             await client.stream.connect(gateway.stream)
             assert await client.stream.subscribe(*client.symbols) == {}
         self.clients += new
         return new
+
+    async def move(self, client: Subscriber, gateway: Tickwire) -> None:
+        """Let *client*, whose connection has ended, resume at *gateway*."""
+        client.ends.append(client.stream.close_code)
+        client.gateway = gateway
+        assert await client.stream.resume(gateway.stream, client.symbols) == {}
 
     # -------------------------------------------------------------------------------------------- what they see
 
@@ -228,8 +235,11 @@ class Market:
 
     # ----------------------------------------------------------------------------------------------- its end
 
-    async def settle(self, broker_url: str | None = None) -> Outcome:
-        """Stop the producers; every client must reach their last positions in time, with a clean checker."""
+    async def settle(self, broker_url: str | None = None, *, unavailable: bool = False) -> Outcome:
+        """Stop the producers; every client must reach their last positions in time, with a clean checker.
+
+        With history, a gap `unavailable` fails the test, except where it says that they are *unavailable*.
+        """
         last: dict[str, tuple[int, int]] = {}
         async with LastMarks(broker_url or self.stack.broker_url) as witness:
             for producer in self.producers:
@@ -244,7 +254,10 @@ class Market:
             for checker in checkers:
                 checker.finish(last)
         assert self.closed == 0, [client.stream.close_code for client in self.clients]
-        return self.outcome()
+        outcome = self.outcome()
+        if self.histories and not unavailable:
+            assert not outcome.missing["unavailable"] + outcome.open["unavailable"], outcome
+        return outcome
 
     def outcome(self, clients: Iterable[Subscriber] | None = None) -> Outcome:
         """Return what became of the ticks of *clients* (all)."""
@@ -264,12 +277,18 @@ class Market:
         for kind in ("producer", "history", "gateway"):
             for settings in self._settings[kind]:
                 await self.start(kind, settings)
-        for gateway in self.gateways:
-            await gateway.ready()
+        for process in (*self.histories, *self.gateways):
+            await process.ready()
         share, rest = divmod(self._count, len(self.gateways))
         for n, gateway in enumerate(self.gateways):
             await self.join(gateway, share + (n < rest))
         await self.flowing()
+
+    def _subscriber(self, number: int, gateway: Tickwire) -> Subscriber:
+        checker = Checker(
+            f"client {number}", conflates=self._conflates, clock_is_set=self._clock_is_set, sample=SAMPLE
+        )
+        return Subscriber(self.stack, number, gateway, checker, self._each)
 
     def _write_symbols(self) -> None:
         rows = [f"{symbol},{symbol} Inc.,100.00,0.3,1.0,10" for symbol in SYMBOLS]
