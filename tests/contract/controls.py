@@ -135,7 +135,7 @@ class RabbitControls:
 
     async def lease(self, name: str, shard: str = "main") -> Lease:
         """See `Controls`."""
-        return RabbitLease(await self._through(name), shard=shard, name=name, clock=SystemClock())
+        return RabbitLease(await self.through(name), shard=shard, name=name, clock=SystemClock())
 
     async def inject(self, message: Outgoing) -> None:
         """See `Controls`."""

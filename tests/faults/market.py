@@ -31,8 +31,6 @@ from tests.stack import Stack, Tickwire
 from tests.streamclient import StreamClient
 from tests.witness import LastMarks
 
-HISTORY_EXISTS: Final = False
-"""Whether `tickwire history` is there to be started: then each market has one that does not say otherwise."""
 RATE: Final = int(os.environ.get("TICKWIRE_FAULT_RATE", "500"))
 CLIENTS: Final = int(os.environ.get("TICKWIRE_FAULT_CLIENTS", "24"))
 SYMBOLS: Final = [f"S{n:02}" for n in range(20)]
@@ -97,7 +95,7 @@ class Market:
         *,
         producers: Sequence[Settings] = ({},),
         gateways: Sequence[Settings] = ({}, {}),
-        histories: Sequence[Settings] = ({},) if HISTORY_EXISTS else (),
+        histories: Sequence[Settings] = ({}, {}),
         clients: int = CLIENTS,
         each: int = EACH,
         rate: int = RATE,
