@@ -207,3 +207,18 @@ async def test_the_shipped_permissions_are_enough(
             await eventually(lambda: two.told == ["waiting", 5])
     finally:
         broker_control.ctl("delete_user", "tester")
+
+
+async def test_a_renewed_lease_outlives_the_consumer_timeout(vhost_url: str, broker_control: Broker) -> None:
+    """RabbitMQ closes the channel of who holds a message for too long, but not of who renews it in time."""
+    broker_control.ctl("eval", "application:set_env(rabbit, consumer_timeout, 1000).")
+    broker_control.ctl("eval", "application:set_env(rabbit, channel_tick_interval, 300).")
+    try:
+        renewed = lease(vhost_url, renew_s=0.3, look_s=0.1)
+        kept = RabbitLease(vhost_url, shard="asia", name="kept", clock=SystemClock())
+        async with running(renewed) as one, running(kept) as two:
+            await eventually(lambda: two.told.count("lost") >= 3, deadline=60)
+            assert one.told == ["waiting", 0]
+    finally:
+        broker_control.ctl("eval", "application:unset_env(rabbit, channel_tick_interval).")
+        broker_control.ctl("eval", "application:set_env(rabbit, consumer_timeout, 1800000).")
