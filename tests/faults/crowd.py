@@ -27,7 +27,10 @@ AT_ONCE: Final = 50
 
 
 class Crowd:
-    """Producers, gateways, history processes, and *clients* roamers with *each* symbols."""
+    """Producers, gateways, history processes, and *clients* roamers with *each* symbols.
+
+    *only*: all of them at this gateway.  *hot*: one more symbol, which ticks as often as all others together.
+    """
 
     def __init__(
         self,
@@ -41,8 +44,10 @@ class Crowd:
         histories: Sequence[Mapping[str, object]] = (),
         producers: Sequence[Mapping[str, object]] = ({},),
         conflates: bool = False,
+        only: int | None = None,
+        hot: str | None = None,
     ) -> None:
-        self.stack, self._folder, self._rate = stack, folder, rate
+        self.stack, self._folder, self._rate, self._only, self._hot = stack, folder, rate, only, hot
         self.gateways: list[Tickwire] = []
         self.histories: list[Tickwire] = []
         self.producers: list[Tickwire] = []
@@ -99,6 +104,7 @@ class Crowd:
     def streams(self, number: int) -> list[str]:
         """Where client *number* may connect: its own gateway first."""
         alive = [gateway.stream for gateway in self.gateways if gateway.alive]
+        number = number if self._only is None else self._only
         start = number % len(alive)
         return [*alive[start:], *alive[:start]]
 
@@ -161,6 +167,8 @@ class Crowd:
 
     def _write_symbols(self) -> None:
         rows = [f"{symbol},{symbol} Inc.,100.00,0.3,1.0,10" for symbol in SYMBOLS]
+        if self._hot is not None:
+            rows.append(f"{self._hot},{self._hot} Inc.,100.00,0.3,1.0,{10 * len(rows)}")
         lines = ["symbol,name,price,volatility,beta,weight", *rows]
         (self._folder / "symbols.csv").write_text("\n".join(lines) + "\n")
 
