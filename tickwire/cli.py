@@ -26,7 +26,7 @@ from services.runtime.settings import PREFIX, ProcessSettings, load, option_tabl
 from services.telemetry import logs
 from tickwire.demo import Addresses, demo, load_demo
 from tickwire.flags import add_flags, given
-from tickwire.processes import produce, serve
+from tickwire.processes import produce, remember, serve
 from tickwire.watch import URL, Refused, Target, watch
 from tickwire.workers import serve_all
 
@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "demo", _demo, "gateway, producer and history in one process, no broker", *_PROCESSES)
     _command(commands, "producer", _producer, "make ticks and publish them to RabbitMQ", ProducerSettings)
     _command(commands, "gateway", _gateway, "serve clients from RabbitMQ", GatewaySettings)
+    _command(commands, "history", _history, "remember RabbitMQ's log and answer gateways", HistorySettings)
     watcher = _command(commands, "watch", _watch, "show symbols live in this terminal")
     watcher.add_argument("symbols", nargs="+", metavar="SYMBOL", help="for example AAPL MSFT")
     watcher.add_argument("--url", default=URL, help="the gateway's stream (default: %(default)s)")
@@ -108,6 +109,11 @@ def _gateway(arguments: argparse.Namespace) -> int:
     )  # what is wrong with it is said once, and before anything else
     main = serve(settings)
     return _process(settings, main if settings.workers == 1 else serve_all(settings))
+
+
+def _history(arguments: argparse.Namespace) -> int:
+    settings = load(HistorySettings, given(arguments, HistorySettings))
+    return _process(settings, remember(settings))
 
 
 def _process(settings: ProcessSettings, main: Main) -> int:

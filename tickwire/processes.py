@@ -10,12 +10,14 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 import gateway.app
 import producer.app
+import services.history.app
 from gateway.settings import GatewaySettings
 from producer.settings import ProducerSettings
 from services.broker.history import AbsentHistory
 from services.broker.metrics import BrokerMetrics
-from services.broker.rabbitmq import RabbitSink, RabbitSource
+from services.broker.rabbitmq import RabbitDesk, RabbitSink, RabbitSource, RabbitTickLog
 from services.errors import BadSettings
+from services.history.settings import HistorySettings
 from services.runtime.clock import SystemClock
 from services.runtime.settings import ProcessSettings, variable
 
@@ -52,6 +54,24 @@ def serve(settings: GatewaySettings) -> Callable[[asyncio.Event], Coroutine[Any,
         clock, registry = SystemClock(), new_registry()
         source = RabbitSource(settings.broker_url, name=name, clock=clock, metrics=BrokerMetrics(registry))
         await gateway.app.run(settings, source, AbsentHistory(), clock=clock, registry=registry, stop=stop)
+
+    return main
+
+
+def remember(settings: HistorySettings) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
+    """Return the main of a history.
+
+    Raises:
+        BadSettings: the broker is `memory://`.
+    """
+    refuse_memory(settings)
+
+    async def main(stop: asyncio.Event) -> None:
+        clock, registry = SystemClock(), new_registry()
+        metrics = BrokerMetrics(registry)
+        log = RabbitTickLog(settings.broker_url, name="history log", clock=clock, metrics=metrics)
+        desk = RabbitDesk(settings.broker_url, name="history desk", clock=clock, metrics=metrics)
+        await services.history.app.run(settings, log, desk, clock=clock, registry=registry, stop=stop)
 
     return main
 

@@ -118,11 +118,11 @@ class RabbitControls:
 
     async def source(self, name: str) -> TickSource:
         """See `Controls`."""
-        return RabbitSource(await self._through(name), name=name, clock=SystemClock())
+        return RabbitSource(await self.through(name), name=name, clock=SystemClock())
 
     async def sink(self, name: str) -> TickSink:
         """See `Controls`."""
-        return RabbitSink(await self._through(name), name=name, clock=SystemClock())
+        return RabbitSink(await self.through(name), name=name, clock=SystemClock())
 
     async def inject(self, message: Outgoing) -> None:
         """See `Controls`."""
@@ -173,7 +173,8 @@ class RabbitControls:
         await channel.queue_delete(consuming._flows[Symbol(symbol)].queue)
         await channel.close()
 
-    async def _through(self, name: str) -> str:
+    async def through(self, name: str) -> str:
+        """Return the address of the broker behind the proxy called *name*."""
         if name not in self._proxies:
             target = (self._url.host or "127.0.0.1", self._url.port or 5672)
             self._proxies[name] = await self._stack.enter_async_context(proxied(*target))

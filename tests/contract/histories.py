@@ -11,11 +11,12 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry
 
 from services.broker.history import Desk, History, TickLog
+from services.broker.rabbitmq import RabbitDesk, RabbitHistory, RabbitTickLog
 from services.history import app
 from services.history.settings import HistorySettings
 from services.runtime.clock import SystemClock
 from services.runtime.settings import load
-from tests.contract.controls import Controls, MemoryControls
+from tests.contract.controls import Controls, MemoryControls, RabbitControls
 
 
 class Parts(Protocol):
@@ -54,8 +55,29 @@ class MemoryParts:
         return self._broker.history()
 
 
+class RabbitParts:
+    """On a real broker, each connection through the proxy of its name."""
+
+    def __init__(self, controls: RabbitControls) -> None:
+        self._controls = controls
+
+    async def tick_log(self, name: str) -> TickLog:
+        """See `Parts`."""
+        return RabbitTickLog(await self._controls.through(name), name=name, clock=SystemClock())
+
+    async def desk(self, name: str) -> Desk:
+        """See `Parts`."""
+        return RabbitDesk(await self._controls.through(name), name=name, clock=SystemClock())
+
+    async def history(self, name: str) -> History:
+        """See `Parts`."""
+        return RabbitHistory(await self._controls.through(name), name=name, clock=SystemClock())
+
+
 def parts_of(broker: Controls) -> Parts:
     """Return the parts for *broker*; another adapter is one more case here."""
+    if isinstance(broker, RabbitControls):
+        return RabbitParts(broker)
     assert isinstance(broker, MemoryControls)
     return MemoryParts(broker)
 

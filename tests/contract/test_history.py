@@ -39,12 +39,6 @@ PATIENCE_S = 30.0
 """Seconds for anything to come true: a real broker on a busy machine takes its time."""
 
 
-@pytest.fixture
-def adapter() -> str:
-    """The in-memory adapter."""
-    return ""
-
-
 class Market:
     """A producer by hand: publishes ticks and says the marks."""
 

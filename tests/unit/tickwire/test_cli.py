@@ -38,12 +38,12 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert _exit(["--help"]) == 0
 
     text = capsys.readouterr().out
-    for command in ("demo", "producer", "gateway", "watch", "settings"):
+    for command in ("demo", "producer", "gateway", "history", "watch", "settings"):
         assert f"\n    {command} " in text
     assert "tickwire watch AAPL MSFT" in text
 
 
-@pytest.mark.parametrize("process", ["demo", "producer", "gateway"])
+@pytest.mark.parametrize("process", ["demo", "producer", "gateway", "history"])
 def test_every_setting_is_a_flag(process: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A process's `--help` shows each of its settings as a flag, with its variable."""
     assert _exit([process, "--help"]) == 0
@@ -78,7 +78,7 @@ def test_all_faults_of_the_demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert all("must be" in line for line in lines)
 
 
-@pytest.mark.parametrize("process", ["producer", "gateway"])
+@pytest.mark.parametrize("process", ["producer", "gateway", "history"])
 def test_memory_needs_the_demo(process: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A process of its own cannot use the broker that lives inside one process."""
     assert cli.main([process, "--broker-url", "memory://"]) == 2
