@@ -33,6 +33,8 @@ from tests.eventually import eventually
 from tests.listeners import SinkRecord, control, running_sink
 
 START = Position(0, 0)
+AGAIN_S = 0.02
+"""Seconds until a question is put again: without a connection it fails at once."""
 PATIENCE_S = 30.0
 """Seconds for anything to come true: a real broker on a busy machine takes its time."""
 
@@ -103,7 +105,7 @@ async def asked(history: History, symbol: Symbol, after: Position | None) -> Ans
             try:
                 return await history.ask(Question(symbol, after))
             except HistoryUnavailable:
-                continue
+                await asyncio.sleep(AGAIN_S)
 
 
 async def candles(history: History, question: CandleQuestion) -> CandleAnswer:
@@ -113,7 +115,7 @@ async def candles(history: History, question: CandleQuestion) -> CandleAnswer:
             try:
                 return await history.candles(question)
             except HistoryUnavailable:
-                continue
+                await asyncio.sleep(AGAIN_S)
 
 
 def positions(answer: Answer) -> list[Position]:
@@ -310,6 +312,7 @@ async def test_absent_and_present_again(broker: Controls, crew: Histories, symbo
             while history.present:
                 with pytest.raises(HistoryUnavailable):
                     await history.ask(Question(symbol, None))
+                await asyncio.sleep(AGAIN_S)
         assert loop.time() - began >= ABSENT_S * 0.9  # so it counted as present until then
         await m.opened(await crew.remember("one"))
         await eventually(lambda: history.present, deadline=PATIENCE_S)
