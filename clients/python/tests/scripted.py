@@ -117,7 +117,11 @@ async def gateway(
             failures.append(error)
 
     def answer(connection: ServerConnection, _: Request) -> Response | None:
-        return None if refuse is None else connection.respond(refuse, "no")
+        if refuse is None:
+            return None
+        response = connection.respond(refuse, "no")
+        response.headers["Location"] = "/elsewhere"
+        return response
 
     async with serve(
         handle,

@@ -139,7 +139,9 @@ async def test_unreachable() -> None:
             pytest.fail("nobody is there")
 
 
-@pytest.mark.parametrize("status", [HTTPStatus.NOT_FOUND, HTTPStatus.UNAUTHORIZED, HTTPStatus.BAD_REQUEST])
+@pytest.mark.parametrize(
+    "status", [HTTPStatus.FOUND, HTTPStatus.NOT_FOUND, HTTPStatus.UNAUTHORIZED, HTTPStatus.BAD_REQUEST]
+)
 async def test_http_refusal(status: HTTPStatus) -> None:
     """An address that answers with a client error is refused at once, with the status."""
 
@@ -490,6 +492,21 @@ async def test_status() -> None:
         assert await said.get() == Status("live", "main", 2)
         assert (stale, feed.live) == (False, True)
         assert feed.status == {"main": Status("live", "main", 2)}
+
+
+async def test_recorder_that_raises() -> None:
+    """What raises where commands are sent ends the feed as well."""
+
+    async def script(peer: Peer) -> None:
+        await peer.say(welcome())
+        await peer.gone()
+
+    def broken(_: str) -> None:
+        raise ZeroDivisionError
+
+    async with gateway(script) as url, connect(url, on_command=broken) as feed:
+        with pytest.raises(TickwireClientError, match="ZeroDivisionError"):
+            await anext(feed.subscribe("AAPL"))
 
 
 async def test_callback_that_raises() -> None:
