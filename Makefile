@@ -43,7 +43,7 @@ bench-micro: $(VENV)/.complete ## the pure parts of the hot path, with pytest-be
 	$(BIN)/pytest benchmarks/micro --benchmark-only
 
 clean: ## remove the environment and every cache
-	rm -rf $(VENV) build dist benchmarks/build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist benchmarks/build *.egg-info $(CLIENT)/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are keyed on both pyproject.toml: a change there installs again.  The demo needs no test tools, which

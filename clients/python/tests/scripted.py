@@ -100,7 +100,12 @@ class Peer:
 
 @asynccontextmanager
 async def gateway(
-    script: Script, *, port: int = 0, refuse: HTTPStatus | None = None, tls: SSLContext | None = None
+    script: Script,
+    *,
+    port: int = 0,
+    refuse: HTTPStatus | None = None,
+    tls: SSLContext | None = None,
+    patience: float = DEADLINE,
 ) -> AsyncIterator[str]:
     """Serve *script* on each connection, or *refuse* them; yield the address.
 
@@ -117,7 +122,11 @@ async def gateway(
             failures.append(error)
 
     def answer(connection: ServerConnection, _: Request) -> Response | None:
-        return None if refuse is None else connection.respond(refuse, "no")
+        if refuse is None:
+            return None
+        response = connection.respond(refuse, "no")
+        response.headers["Location"] = "/elsewhere"
+        return response
 
     async with serve(
         handle,
@@ -129,7 +138,7 @@ async def gateway(
         close_timeout=1,
         ssl=tls,
     ) as server:
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(patience):
             yield f"{'wss' if tls else 'ws'}://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/stream"
     if failures:
         raise failures[0]

@@ -139,7 +139,9 @@ async def test_unreachable() -> None:
             pytest.fail("nobody is there")
 
 
-@pytest.mark.parametrize("status", [HTTPStatus.NOT_FOUND, HTTPStatus.UNAUTHORIZED, HTTPStatus.BAD_REQUEST])
+@pytest.mark.parametrize(
+    "status", [HTTPStatus.FOUND, HTTPStatus.NOT_FOUND, HTTPStatus.UNAUTHORIZED, HTTPStatus.BAD_REQUEST]
+)
 async def test_http_refusal(status: HTTPStatus) -> None:
     """An address that answers with a client error is refused at once, with the status."""
 
@@ -380,6 +382,45 @@ async def test_slow_reader_loses_nothing_silently() -> None:
         assert feed.account("AAPL").delivered == total
 
 
+async def test_reader_that_keeps_reading() -> None:
+    """A reader that goes on reading gets every tick of a burst that is larger than its buffer."""
+    total = 5000
+
+    async def script(peer: Peer) -> None:
+        await peer.say(welcome())
+        await peer.serve(snapshot(7, tick("AAPL", 1)), AAPL=None)
+        for start in range(2, total, 100):
+            await peer.say(ticks(*(tick("AAPL", seq) for seq in range(start, min(start + 100, total + 1)))))
+        await peer.gone()
+
+    async with gateway(script) as url, connect(url) as feed, feed.subscribe("AAPL", buffer=300) as reader:
+        found = 0
+        async for one in reader:
+            found += 1
+            await asyncio.sleep(0)
+            if one.seq == total:
+                break
+
+    assert (found, reader.conflated) == (total, 0)
+
+
+async def test_two_rates() -> None:
+    """A slower subscription is thinned out here, beside one that gets every tick; the gateway is asked for all."""
+
+    async def script(peer: Peer) -> None:
+        await peer.say(welcome())
+        command = await peer.serve(snapshot(7, tick("AAPL", 1)), AAPL=None)
+        assert "max_rate" not in command
+        await peer.say(ticks(*(tick("AAPL", seq) for seq in range(2, 10))))
+        await peer.gone()
+
+    async with gateway(script) as url, connect(url) as feed:
+        fast, slow = feed.subscribe("AAPL"), feed.subscribe("AAPL", max_rate=10)
+        assert [one.seq for one in await _take(fast, 9)] == list(range(1, 10))
+        assert [(one.seq, one.skipped) for one in await _take(slow, 2)] == [(1, 0), (9, 7)]
+        assert slow.conflated == 7
+
+
 async def test_silence() -> None:
     """A connection on which nothing comes counts as dead."""
 
@@ -490,6 +531,21 @@ async def test_status() -> None:
         assert await said.get() == Status("live", "main", 2)
         assert (stale, feed.live) == (False, True)
         assert feed.status == {"main": Status("live", "main", 2)}
+
+
+async def test_recorder_that_raises() -> None:
+    """What raises where commands are sent ends the feed as well."""
+
+    async def script(peer: Peer) -> None:
+        await peer.say(welcome())
+        await peer.gone()
+
+    def broken(_: str) -> None:
+        raise ZeroDivisionError
+
+    async with gateway(script) as url, connect(url, on_command=broken) as feed:
+        with pytest.raises(TickwireClientError, match="ZeroDivisionError"):
+            await anext(feed.subscribe("AAPL"))
 
 
 async def test_callback_that_raises() -> None:

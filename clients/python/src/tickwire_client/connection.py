@@ -47,6 +47,14 @@ class Options:
     proxy: str | None = None
 
 
+class _Connect(connect):
+    """Follows no redirect: the token is for the address that was given."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Return what the attempt ends with."""
+        return exc
+
+
 async def current(token: Token | None) -> str | None:
     """Return the token as it is now: a function is asked each time."""
     if token is None or isinstance(token, str):
@@ -67,7 +75,7 @@ async def opened(url: str, options: Options) -> AsyncIterator[ClientConnection]:
     secure = options.trust is not None and url.startswith("wss:")
     trust: dict[str, Any] = {"ssl": options.trust} if secure else {}
     try:
-        socket = await connect(
+        socket = await _Connect(
             url,
             subprotocols=[Subprotocol(SUBPROTOCOL)],
             additional_headers={"Authorization": f"Bearer {token}"} if token else None,

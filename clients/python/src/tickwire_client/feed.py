@@ -266,11 +266,14 @@ class Feed:
             self._hooks.on_connection(url)
         self._heard = time.monotonic()
         speaking = asyncio.create_task(self._speak(socket), name="tickwire_client:speak")
+        speaking.add_done_callback(partial(_aborted, socket))
         try:
             while True:
                 text = await socket.recv(decode=True)
                 await self._take(text)
         except ConnectionClosed as error:
+            if speaking.done() and (failure := speaking.exception()) is not None:
+                raise failure from None
             silent = time.monotonic() - self._heard >= self._silence_s
             return f"nothing came for {self._silence_s:g} s" if silent else connection.ending(error)
         finally:
@@ -357,6 +360,12 @@ class Feed:
                 hooks.on_violation(event)
             case Complaint() if hooks.on_complaint:
                 hooks.on_complaint(event)
+
+
+def _aborted(socket: ClientConnection, speaking: asyncio.Task[None]) -> None:
+    """Nobody speaks any more, though the connection may stand: it ends, so that whoever reads hears of it."""
+    if not speaking.cancelled():
+        socket.transport.abort()
 
 
 def _end(feed: Feed, line: Line) -> None:
