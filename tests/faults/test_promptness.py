@@ -97,7 +97,7 @@ def up_to_date(client: Visitor) -> Callable[[], bool]:
 async def test_snapshots(stack: Stack, tmp_path: Path, figures: Figures) -> None:
     """A newcomer has the snapshots of 100 symbols in 20 ms where they are followed, in 300 ms where none is."""
     fault = f"100 snapshots, {RATE} ticks/s, 40 clients x 10 symbols"
-    given = ({}, {"IDLE_GRACE_S": 0})
+    given: tuple[dict[str, object], ...] = ({}, {"IDLE_GRACE_S": 0})
     async with Crowd(
         stack, tmp_path, clients=40, each=10, rate=RATE, gateways=given, histories=({}, {}), only=0
     ) as crowd:
