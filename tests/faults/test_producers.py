@@ -27,6 +27,7 @@ FREEZE_S: Final = 9.0
 ALONE_S: Final = 5.0
 FLOW_S: Final = 5.0
 TALKS: Final = 25
+HEARTBEAT_S: Final = 1.2
 STEP: Final = 0.05
 """Share by which a price may differ over a change of epoch; within a second of the market it moves by 0.01 %."""
 STANDBY: Final = {"STANDBY": "true"}
@@ -198,6 +199,7 @@ async def test_zombie_talks(stack: Stack, tmp_path: Path, figures: Figures) -> N
             gateway = await market.start("gateway", {})
             for process in (market.histories[-1], gateway):
                 await process.ready()
+            await asyncio.sleep(HEARTBEAT_S)  # until then a newcomer may have heard of nobody else
             await market.flowing(await market.join(gateway, 4))
             (stranger,) = await market.join(gateway, 1)
             assert await stranger.stream.subscribe(GHOST) == {GHOST: "unknown_symbol"}
