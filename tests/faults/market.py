@@ -199,6 +199,7 @@ class Market:
             f"python {number}", streams, _symbols(number, self._each), self._checker(f"python {number}")
         )
         self.pythons.append(await self._open.enter_async_context(client))
+        client.begin()
         return client
 
     async def move(self, client: Subscriber, gateway: Tickwire) -> None:

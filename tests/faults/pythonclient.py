@@ -27,8 +27,10 @@ KEPT: Final = 20
 class Iterated:
     """The ticks of one symbol as they were iterated: each once and in order, or told which ones are not coming."""
 
-    def __init__(self) -> None:
+    def __init__(self, at: Position | None = None) -> None:
         self.count = 0
+        self.at = at
+        """The last position that was iterated, or resumed from."""
         self.last: Tick | None = None
         self.turns: list[tuple[Tick, Tick]] = []
         """The last tick of an epoch and the first one of the next."""
@@ -44,31 +46,32 @@ class Iterated:
 
     def take(self, tick: Tick) -> str | None:
         """Take the next tick; return what is wrong with it."""
-        before, self.last = self.last, tick
+        before, last = self.at, self.last
+        self.at, self.last = tick.position, tick
         self.count += 1
         if before is None:
             return None
-        if tick.position <= before.position:
+        if tick.position <= before:
             return f"{tick} after {before}"
         if tick.epoch == before.epoch:
-            hole = tick.seq - before.seq - 1 - tick.skipped
-            return self._explained(tick, hole, before.seq)
-        self.turns.append((before, tick))
+            return self._explained(tick, tick.seq - before.seq - 1 - tick.skipped, before)
+        if last is not None:
+            self.turns.append((last, tick))
         if tick.snapshot:
-            return None if self._opened(before.position, tick) else f"{tick} after {before} without a gap"
+            return None if self._opened(before, tick) else f"{tick} after {before} without a gap"
         if tick.epoch not in self._epochs:
             return f"{tick} after {before} without a change of epoch"
-        return self._explained(tick, tick.seq - 1 - tick.skipped, 0)
+        return self._explained(tick, tick.seq - 1 - tick.skipped, Position(tick.epoch, 0))
 
-    def _explained(self, tick: Tick, hole: int, above: int) -> str | None:
-        if tick.snapshot and self._opened(Position(tick.epoch, above), tick):
+    def _explained(self, tick: Tick, hole: int, before: Position) -> str | None:
+        if tick.snapshot and self._opened(before, tick):
             return None
         named = sum(
             gap.last - gap.first + 1
             for gap in self._gaps
-            if gap.last is not None and gap.epoch == tick.epoch and above < gap.first <= gap.last < tick.seq
+            if gap.last is not None and gap.epoch == tick.epoch and before.seq < gap.first <= gap.last < tick.seq
         )
-        return None if hole == named else f"{tick}: {hole} are missing before it, {named} were named"
+        return None if hole == named else f"{tick} after {before}: {hole} are missing, {named} were named"
 
     def _opened(self, before: Position, tick: Tick) -> bool:
         """Whether a gap without an end lies between."""
@@ -95,16 +98,17 @@ class PythonClient:
         self.addresses: list[str] = []
         """Where its connections stood, one after another."""
         self.faults: list[str] = []
-        self.iterated = {symbol: Iterated() for symbol in symbols}
+        self.iterated = {symbol: Iterated((resume or {}).get(symbol)) for symbol in symbols}
         self.newest_ts = 0
+        """Event time of the newest tick that was iterated, microseconds since 1970."""
         self.feed: Feed
         self._streams, self._resume = list(streams), resume
         self._open = AsyncExitStack()
         self._ticks: Subscription
-        self._reading: asyncio.Task[None]
+        self._reading: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Connect, subscribe and read."""
+        """Connect; see `begin`."""
         self.feed = await self._open.enter_async_context(
             connect(
                 self._streams,
@@ -117,19 +121,24 @@ class PythonClient:
                 on_violation=self._violation,
             )
         )
-        self._ticks = self.feed.subscribe(*self.symbols, resume=self._resume)
-        self._reading = asyncio.create_task(self._read(), name=f"read:{self.name}")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave; an error of the reading task is raised here."""
-        self._reading.cancel()
-        await asyncio.wait([self._reading])
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.cancel()
+            await asyncio.wait([reading])
         await self._open.aclose()
-        if error is None and not self._reading.cancelled():
-            self._reading.result()
+        if error is None and reading is not None and not reading.cancelled():
+            reading.result()
+
+    def begin(self) -> None:
+        """Subscribe, and read from now on."""
+        self._ticks = self.feed.subscribe(*self.symbols, resume=self._resume)
+        self._reading = asyncio.create_task(self._read(), name=f"read:{self.name}")
 
     @property
     def address(self) -> str:
@@ -139,7 +148,7 @@ class PythonClient:
     @property
     def positions(self) -> dict[str, Position]:
         """Where the program that iterates stands."""
-        return {symbol: seen.last.position for symbol, seen in self.iterated.items() if seen.last is not None}
+        return {symbol: seen.at for symbol, seen in self.iterated.items() if seen.at is not None}
 
     def ticks(self) -> dict[str, int]:
         """Return how many ticks were iterated, by symbol."""
