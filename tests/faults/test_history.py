@@ -173,7 +173,7 @@ async def test_forgetful_replica(stack: Stack, tmp_path: Path, figures: Figures)
     fault = "history: a replica that read 1 s"
     async with (
         market_of(stack, tmp_path) as market,
-        away(market, "alone", "beside", "again") as (alone, *others),
+        away(market, "alone", "beside") as (alone, beside),
     ):
         for history in list(market.histories):
             await history.kill()
@@ -185,12 +185,11 @@ async def test_forgetful_replica(stack: Stack, tmp_path: Path, figures: Figures)
         await alone.judge(market.gateways[1])
 
         await (await market.start("history", {})).ready()
-        for party in others:
-            party.resume()
-            figures.within(fault, "beside another, all up to date", await party.recovered(30), RESUME_S)
-            assert party.told().keys() <= {"forgotten"}, party.told()
-            figures.told(fault, "ticks that 4 clients were told forgotten", party.told()["forgotten"])
-            await party.judge(market.gateways[1])
+        beside.resume()
+        figures.within(fault, "beside another, all up to date", await beside.recovered(30), RESUME_S)
+        assert beside.told().keys() <= {"forgotten"}, beside.told()
+        figures.told(fault, "ticks that 4 clients were told forgotten", beside.told()["forgotten"])
+        await beside.judge(market.gateways[1])
         outcome = await market.settle()
     assert (outcome.missing, outcome.open, outcome.conflated) == ({}, {}, 0)
 
