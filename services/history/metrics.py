@@ -54,7 +54,11 @@ class HistoryMetrics(Collector):
             ("symbols", "Symbols of which a tick is remembered.", len(shelf)),
             ("connected", "1 while the connection to the log stands.", reader.connected),
             ("open", "1 while questions are taken.", reader.verdict.open),
-            ("behind_seconds", "For how long the oldest mark was not reached.", reader.verdict.behind_s),
+            (
+                "behind_seconds",
+                "For how long the oldest mark has not been read, or the log's connection been gone.",
+                reader.verdict.behind_s,
+            ),
         ):
             yield GaugeMetricFamily(PREFIX + name, meaning, value=float(value))
 
