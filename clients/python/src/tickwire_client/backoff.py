@@ -29,8 +29,8 @@ class Backoff:
     def wait(self, told: float) -> float:
         """Return the seconds to wait.
 
-        *told*: seconds until the last `reconnect` wants us elsewhere, since gateways spread their clients.  It closes
-        the connection at that time, so usually nothing is left of them.
+        *told*: seconds until the last `reconnect` wants us elsewhere, since gateways spread their clients.  They
+        close at that time, so usually nothing is left of them.
         """
         longest = min(CAP_S, BASE_S * 2.0 ** min(self._failures, _DOUBLINGS))
         self._failures += 1
