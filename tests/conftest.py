@@ -39,11 +39,12 @@ def _amqp_url(broker_control: Broker) -> str:
 @pytest.fixture(name="vhost_url")
 async def _vhost_url(amqp_url: str) -> str:
     """The address of a real RabbitMQ that holds nothing of Tickwire's."""
-    await _clean(amqp_url)
+    await clean(amqp_url)
     return amqp_url
 
 
-async def _clean(url: str) -> None:
+async def clean(url: str) -> None:
+    """Delete everything of Tickwire's from the broker at *url*."""
     async with aiormq.connect(url) as connection:
         channel = await connection.channel()
         leases = (topology.lease_queue(shard) for shard in ("main", "asia"))

@@ -55,7 +55,10 @@ class Answer:
 
 
 class CandleQuestion(NamedTuple):
-    """The newest *limit* candles of *symbol* with this *step* (seconds) that start at *since* (µs) or later?"""
+    """The newest *limit* candles of *symbol* with this *step* (seconds) that start at *since* (µs) or later?
+
+    One answer has at most 500, however large *limit* is.
+    """
 
     symbol: Symbol
     step: int
