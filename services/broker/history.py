@@ -171,6 +171,10 @@ class LogListener(Protocol):
         """Entries of the log that came together, in the log's order; repeats and older epochs among them."""
         ...
 
+    def on_skipped(self) -> None:
+        """Before ticks that do not follow those before: reading began (again) in the past, or the log was cut."""
+        ...
+
     def on_candles(self, candles: Sequence[Candle]) -> None:
         """Finished candles of one minute from the candle log, perhaps our own or known already."""
         ...

@@ -43,6 +43,7 @@ class HistoryMetrics(Collector):
             ("candles_read", "Candles read from the candle log that told something new.", charts.read),
             ("candles_repeated", "Candles read from the candle log that were known.", charts.repeated),
             ("rereads", "Times that reading began again in the past.", reader.rereads),
+            ("skips", "Times that entries of the log may have been missed between two reads.", reader.skips),
             ("marks_waived", "Marks of heartbeats given up: the log does not have their ticks.", reader.waived),
         ):
             yield CounterMetricFamily(PREFIX + name, meaning, value=value)

@@ -41,6 +41,11 @@ class Store:
         for candle in candles:
             self.charts.add(candle)
 
+    def skip(self) -> None:
+        """Part of the log may be missing between what was read and what comes."""
+        self.shelf.skip()
+        self.charts.skip()
+
     def sweep(self, now: float) -> Sequence[Candle]:
         """Forget what is too old at *now* (s); return the candles that are finished, to be stored."""
         self.shelf.expire(now)
