@@ -39,6 +39,7 @@ class Follower:
         "mode",
         "outbox",
         "replay_since",
+        "reprieved",
         "serial",
         "symbol",
         "told",
@@ -73,6 +74,8 @@ class Follower:
         """Since when it is behind, for the deadline of rule 9."""
         self.doubt_since: float | None = None
         """Since when its position is above everything known, for the deadline of rule 7."""
+        self.reprieved = False
+        """Whether the client became slow during a replay, which goes on at the socket's pace all the same."""
         self.vouched = False
         """Whether a heartbeat has named the symbol's mark since *doubt_since*."""
         self.told = False
@@ -111,9 +114,11 @@ class Follower:
         return Following.LIVE if self.mode is Mode.LIVE else Following.BEHIND
 
     def catch_up(self) -> None:
-        """Nothing is missing any more."""
+        """Nothing is missing any more.  Live ticks would pile up before a socket that is still full: conflate."""
         self.mode = Mode.LIVE
         self.waiting_since = self.replay_since = None
+        if self.reprieved:
+            self.reprieved, self.slow = False, self.outbox.blocked
 
     def snapshot(self, position: Position, line: bytes) -> None:
         """Say the tick at *position* as a snapshot."""

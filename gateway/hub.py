@@ -157,7 +157,7 @@ class Hub:
         """Find out what a name in a request waits for: the directory, its line, or nothing."""
         if symbol in request.client.followers:
             request.bound(symbol)
-        elif not self.directory.known:
+        elif symbol not in self.directory and self._directory_due(now):
             return  # placed again when the directory arrives, rejected at the deadline
         elif symbol not in self.directory:
             request.reject(symbol, Rejection.UNKNOWN_SYMBOL)
@@ -289,6 +289,12 @@ class Hub:
         """
         heard, last = self._heard.get(shard, (now, None))
         return last if now < heard + STALE else None
+
+    def _directory_due(self, now: float) -> bool:
+        """Whether a directory that may name more is still to come: none is known, or not that of a living run."""
+        runs = {shard: alive for shard in self._heard if (alive := self._alive(shard, now)) is not None}
+        due = [s for s, alive in runs.items() if (self.directory.version(s) or 0) < alive.directory_version]
+        return not self.directory.known or bool(due)
 
     def _watch(self, shard: str, now: float) -> None:
         """Flag *shard* stale where it has been silent for `STALE` seconds, else look again when it may be."""

@@ -118,13 +118,21 @@ class Recovery:
         self._advance(follower, now)
 
     def slow(self, follower: Follower) -> None:
-        """The client does not keep up: conflate until `drained` (rule 8)."""
+        """The client does not keep up: conflate until `drained` (rule 8), but not what is being replayed (rule 9).
+
+        A replay fills the socket by itself, and nothing live is added to it: 64 KiB in 0.5 s would be asked of
+        every client that resumes.
+        """
+        if follower.mode is Mode.BEHIND:
+            follower.reprieved = True
+            return
         follower.slow = True
         if follower.cursor is not None:
             follower.catch_up()
 
     def drained(self, follower: Follower, now: float) -> None:
         """The client has taken everything: its turn, or its replay, goes on."""
+        follower.reprieved = False
         if follower.slow:
             follower.slow = False
             if follower.interval is None:

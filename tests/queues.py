@@ -10,6 +10,8 @@ from tests.brokers import Broker
 from tests.witness import EXCHANGE, WITNESS
 
 LOG_QUEUE: Final = "tickwire.log"
+SHARED: Final = (LOG_QUEUE, "tickwire.candles", "tickwire.history", "tickwire.lease", WITNESS)
+"""How the names of queues begin that several processes consume, or a witness alone."""
 
 
 def followed(broker: Broker) -> Counter[str]:
@@ -30,11 +32,11 @@ def _bindings(broker: Broker) -> Iterator[tuple[str, str]]:
 
 
 def consumers(broker: Broker) -> Counter[int]:
-    """Return how many queues have so many consumers, by that number, without the log and those of a witness."""
+    """Return how many queues have so many consumers, by that number, without the `SHARED` ones."""
     found: Counter[int] = Counter()
     for line in broker.ctl("list_queues", "name", "consumers").splitlines()[1:]:
         name, _, count = line.partition("\t")
-        if name != LOG_QUEUE and not name.startswith(WITNESS):
+        if not name.startswith(SHARED):
             found[int(count)] += 1
     return found
 

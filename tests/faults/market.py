@@ -1,12 +1,14 @@
 """A whole market under load: producer, gateways, perhaps history, and clients each with a checker.
 
+Two of the clients are the Python client (`tests.faults.pythonclient`), one per gateway at first; see `pythons`.
+
     async with Market(stack, folder) as market:
         …inject a fault…
         await market.flowing()
         outcome = await market.settle()
 
-20 symbols that trade alike; each client follows ten of them.  TICKWIRE_FAULT_RATE (ticks per second) and
-TICKWIRE_FAULT_CLIENTS make it more.
+20 symbols that trade alike, and those of *more* with their weights; each client follows ten of the 20.
+TICKWIRE_FAULT_RATE (ticks per second) and TICKWIRE_FAULT_CLIENTS make it more.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, NamedTuple, Self
 
 import orjson
@@ -26,6 +28,7 @@ import orjson
 from tests.brokers import Broker
 from tests.checker import Checker
 from tests.eventually import eventually
+from tests.faults.pythonclient import PythonClient
 from tests.queues import consumers, followed
 from tests.stack import Stack, Tickwire
 from tests.streamclient import StreamClient
@@ -35,6 +38,8 @@ RATE: Final = int(os.environ.get("TICKWIRE_FAULT_RATE", "500"))
 CLIENTS: Final = int(os.environ.get("TICKWIRE_FAULT_CLIENTS", "24"))
 SYMBOLS: Final = [f"S{n:02}" for n in range(20)]
 EACH: Final = 10
+WEIGHT: Final = 10.0
+"""Of each symbol; the rate is shared by weight."""
 SEED: Final = 5
 SAMPLE: Final = 20
 """The content of every 20th tick of a client is checked; positions of all."""
@@ -57,7 +62,7 @@ class Subscriber:
 
     def __init__(self, stack: Stack, number: int, gateway: Tickwire, checker: Checker, each: int) -> None:
         self.gateway = gateway
-        self.symbols = [SYMBOLS[(number * 7 + k) % len(SYMBOLS)] for k in range(each)]
+        self.symbols = _symbols(number, each)
         self.checker = checker
         self.stream = StreamClient(stack.http, checker, seen=self._seen)
         self.told: list[tuple[float, str]] = []
@@ -72,6 +77,9 @@ class Subscriber:
     def _seen(self, raw: bytes) -> None:
         if raw.startswith(b'{"op":"status"'):
             self.told.append((time.monotonic(), orjson.loads(raw)["feed"]))
+
+
+Client = Subscriber | PythonClient
 
 
 class Outcome(NamedTuple):
@@ -101,15 +109,20 @@ class Market:
         rate: int = RATE,
         conflates: bool = False,
         clock_is_set: bool = False,
+        pythons: int = 2,
+        more: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self.stack = stack
         self.producers: list[Tickwire] = []
         self.gateways: list[Tickwire] = []
         self.histories: list[Tickwire] = []
         self.clients: list[Subscriber] = []
+        self.pythons: list[PythonClient] = []
         self._settings = {"producer": producers, "history": histories, "gateway": gateways}
         self._folder, self._count, self._each, self._rate = folder, clients, each, rate
         self._conflates, self._clock_is_set = conflates, clock_is_set
+        self._pythons = pythons
+        self.weights = {**dict.fromkeys(SYMBOLS, WEIGHT), **more}
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -145,6 +158,11 @@ class Market:
         return [client for client in self.clients if client.gateway is gateway]
 
     @property
+    def everybody(self) -> list[Client]:
+        """All clients of either kind."""
+        return [*self.clients, *self.pythons]
+
+    @property
     def closed(self) -> int:
         """How many clients' connections have ended."""
         return sum(not client.stream.connected for client in self.clients)
@@ -172,6 +190,18 @@ class Market:
         self.clients += new
         return new
 
+    async def join_python(self, number: int) -> PythonClient:
+        """Let one more Python client come, first to gateway *number*; it may not have ticks yet."""
+        addresses = [gateway.stream for gateway in self.gateways]
+        start = number % len(addresses)
+        streams = [*addresses[start:], *addresses[:start]]
+        client = PythonClient(
+            f"python {number}", streams, _symbols(number, self._each), self._checker(f"python {number}")
+        )
+        self.pythons.append(await self._open.enter_async_context(client))
+        client.begin()
+        return client
+
     async def move(self, client: Subscriber, gateway: Tickwire) -> None:
         """Let *client*, whose connection has ended, resume at *gateway*."""
         client.ends.append(client.stream.close_code)
@@ -180,9 +210,9 @@ class Market:
 
     # -------------------------------------------------------------------------------------------- what they see
 
-    async def flowing(self, clients: Iterable[Subscriber] | None = None, *, deadline: float = BEGIN_S) -> float:
+    async def flowing(self, clients: Iterable[Client] | None = None, *, deadline: float = BEGIN_S) -> float:
         """Return the seconds until each of *clients* (all) has one more tick of each of its symbols."""
-        waiting = {client: client.ticks() for client in (self.clients if clients is None else clients)}
+        waiting = {client: client.ticks() for client in (self.everybody if clients is None else clients)}
         began = time.monotonic()
 
         def all_flow() -> bool:
@@ -196,12 +226,12 @@ class Market:
         return time.monotonic() - began
 
     async def told(
-        self, feed: str, since: float, clients: Iterable[Subscriber] | None = None, *, deadline: float = BEGIN_S
+        self, feed: str, since: float, clients: Iterable[Client] | None = None, *, deadline: float = BEGIN_S
     ) -> float:
         """Return the seconds from *since* until the last of *clients* (all) was told that the feed is *feed*."""
-        wanted = list(self.clients if clients is None else clients)
+        wanted = list(self.everybody if clients is None else clients)
 
-        def first(client: Subscriber) -> float | None:
+        def first(client: Client) -> float | None:
             return next((at for at, what in client.told if at >= since and what == feed), None)
 
         await eventually(lambda: all(first(client) is not None for client in wanted), deadline=deadline)
@@ -211,7 +241,9 @@ class Market:
         """Return once each gateway has exactly one queue per symbol that its clients follow, with one consumer."""
         wanted: Counter[str] = Counter()
         for gateway in self.gateways:
-            wanted.update({symbol for client in self.of(gateway) for symbol in client.symbols})
+            pythons = [client for client in self.pythons if client.address == gateway.stream]
+            here: list[Client] = [*self.of(gateway), *pythons]
+            wanted.update({symbol for client in here for symbol in client.symbols})
         end = time.monotonic() + deadline
         while True:
             found = await asyncio.to_thread(followed, broker)
@@ -244,23 +276,26 @@ class Market:
                 if producer.alive:
                     await producer.stop()
             last = await witness.read()
-        assert last.keys() == set(SYMBOLS)
-        checkers = [client.checker for client in self.clients]
+        assert last.keys() == self.weights.keys()
+        judges: list[Checker | PythonClient] = [*(client.checker for client in self.clients), *self.pythons]
         try:
-            await eventually(lambda: all(checker.settled(last) for checker in checkers), deadline=SETTLE_S)
+            await eventually(lambda: all(judge.settled(last) for judge in judges), deadline=SETTLE_S)
         finally:
-            for checker in checkers:
-                checker.finish(last)
+            for client in self.everybody:
+                client.checker.finish(last)
+        for python in self.pythons:
+            await python.drained()
+            python.agree(self.gateways)
         assert self.closed == 0, [client.stream.close_code for client in self.clients]
         outcome = self.outcome()
         if self.histories and not unavailable:
             assert not outcome.missing["unavailable"] + outcome.open["unavailable"], outcome
         return outcome
 
-    def outcome(self, clients: Iterable[Subscriber] | None = None) -> Outcome:
+    def outcome(self, clients: Iterable[Client] | None = None) -> Outcome:
         """Return what became of the ticks of *clients* (all)."""
         missing, opened, delivered, conflated = Counter[str](), Counter[str](), 0, 0
-        for client in self.clients if clients is None else clients:
+        for client in self.everybody if clients is None else clients:
             for symbol in client.symbols:
                 account = client.checker.account(symbol)
                 missing += account.missing
@@ -280,15 +315,22 @@ class Market:
         share, rest = divmod(self._count, len(self.gateways))
         for n, gateway in enumerate(self.gateways):
             await self.join(gateway, share + (n < rest))
+        for number in range(self._pythons):
+            await self.join_python(number)
         await self.flowing()
 
     def _subscriber(self, number: int, gateway: Tickwire) -> Subscriber:
-        checker = Checker(
-            f"client {number}", conflates=self._conflates, clock_is_set=self._clock_is_set, sample=SAMPLE
-        )
-        return Subscriber(self.stack, number, gateway, checker, self._each)
+        return Subscriber(self.stack, number, gateway, self._checker(f"client {number}"), self._each)
+
+    def _checker(self, name: str) -> Checker:
+        return Checker(name, conflates=self._conflates, clock_is_set=self._clock_is_set, sample=SAMPLE)
 
     def _write_symbols(self) -> None:
-        rows = [f"{symbol},{symbol} Inc.,100.00,0.3,1.0,10" for symbol in SYMBOLS]
+        rows = [f"{symbol},{symbol} Inc.,100.00,0.3,1.0,{weight}" for symbol, weight in self.weights.items()]
         lines = ["symbol,name,price,volatility,beta,weight", *rows]
         (self._folder / "symbols.csv").write_text("\n".join(lines) + "\n")
+
+
+def _symbols(number: int, each: int) -> list[str]:
+    """What client *number* follows."""
+    return [SYMBOLS[(number * 7 + k) % len(SYMBOLS)] for k in range(each)]

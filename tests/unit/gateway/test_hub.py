@@ -207,6 +207,22 @@ def test_unknown_symbol_is_rejected_by_name() -> None:
     assert floor.hub.lines.get(Symbol("ZZZZ")) is None
 
 
+def test_an_older_runs_directory_rejects_nothing() -> None:
+    """While a living run's directory is still to come, a name that an older one lacks waits for it."""
+    floor = Floor(known=(B,))
+    floor.beat(epoch=2)
+    floor.subscribe(A)
+    floor.later(GATHER)
+    assert not [frame for frame in floor.said() if isinstance(frame, Subscribed)]
+
+    floor.learn(instrument(A), instrument(B), version=2)
+    assert floor.open() == [A]
+    assert Subscribed(1, {A: nowhere()}, {}, 0) in floor.said()
+
+    floor.subscribe(C, command_id=2)
+    assert Subscribed(2, {}, {C: Rejection.UNKNOWN_SYMBOL}, 0) in floor.said()
+
+
 def test_before_the_directory_subscriptions_wait() -> None:
     """Without a directory a subscription waits, and is placed when one arrives."""
     floor = Floor(known=())

@@ -366,6 +366,41 @@ def test_slow_client_conflates_until_it_has_drained() -> None:
     assert not desk.follower.conflates
 
 
+def test_slow_client_replays_to_the_end() -> None:
+    """A client that becomes slow during its replay is not made to skip it (rule 9)."""
+    desk = Desk()
+    desk.live(1, 1, 10)
+    desk.outbox.blocked = True
+    desk.follow(Position(1, 2))
+    desk.recovery.slow(desk.follower)
+    desk.live(1, 11)
+    assert desk.follower.state is Following.BEHIND
+    desk.outbox.blocked = False
+    desk.recovery.drained(desk.follower, desk.now)
+    desk.live(1, 12)
+
+    assert desk.said() == [tick(1, seq) for seq in range(3, 13)]
+    assert not desk.follower.conflates
+
+
+def test_replay_that_ends_before_a_full_socket_conflates() -> None:
+    """A slow client with nothing to replay any more conflates while its socket takes nothing (rule 8)."""
+    desk = Desk()
+    desk.live(1, 1, 10)
+    desk.outbox.blocked = True
+    desk.follow(Position(1, 2))
+    desk.recovery.slow(desk.follower)
+    desk.follower.catch_up()
+    desk.live(1, 11, 5)
+    assert desk.follower.state is Following.CONFLATING
+    assert desk.said() == []
+    desk.outbox.blocked = False
+    desk.recovery.drained(desk.follower, desk.now)
+    desk.live(1, 16)
+
+    assert desk.said() == [b'1.15,"skipped":12}', tick(1, 16)]
+
+
 def test_conflating_client_sees_a_later_epoch() -> None:
     """A conflating client gets `epoch`, and skips only within the new one (rule 8)."""
     desk = Desk()
