@@ -8,7 +8,7 @@ SOURCES := services gateway producer tickwire tests benchmarks $(CLIENT)/src $(C
 # What needs no container engine.  A folder that is not there yet is left out.
 SUITES := $(wildcard tests/unit $(CLIENT)/tests tests/contract tests/integration tests/model tests/faults)
 
-.PHONY: demo test faults check e2e bench bench-quick bench-micro clean help
+.PHONY: demo test faults soak check e2e bench bench-quick bench-micro clean help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -22,6 +22,10 @@ test: $(VENV)/.complete ## every test that needs no container engine, but the lo
 
 faults: $(VENV)/.complete ## each fault against real processes, long ones too; writes build/faults.md
 	$(BIN)/pytest tests/faults
+
+SOAK_S := 1200
+soak: $(VENV)/.complete ## churn and random faults for SOAK_S seconds (1200); memory, files, tasks, queues stay flat
+	TICKWIRE_SOAK_S=$(SOAK_S) $(BIN)/pytest tests/soak
 
 check: $(VENV)/.complete ## format, lint, types, import rules, then make test
 	$(BIN)/ruff format --check .

@@ -132,6 +132,13 @@ class Follower:
         self.outbox.tick(splice_skipped(line, skipped) if skipped else line)
         self.cursor = position
 
+    def run(self, last: Position, lines: list[bytes]) -> None:
+        """Say consecutive ticks, the last one at *last*, and empty *lines*; none: no effect."""
+        if lines:
+            self.outbox.tick(b"\n".join(lines))
+            self.cursor = last
+            lines.clear()
+
     def gap(self, cursor: Position, last: int, reason: GapReason) -> Position:
         """Say that the ticks from after *cursor* to *last* are not coming; return the new cursor."""
         self.outbox.say(Gap(self.symbol, cursor.epoch, cursor.seq + 1, last, reason))

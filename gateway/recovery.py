@@ -411,7 +411,10 @@ class Recovery:
             self._restart(follower, cursor, GapReason.UNAVAILABLE, now)
         elif not self.history:
             self._give_up(follower, cursor, GapReason.UNAVAILABLE, now)
-        elif follower.outbox.room():
+        elif follower.outbox.blocked:
+            follower.outbox.await_room()
+        else:
+            # Though its outbox may be full for the moment: the next page is on its way while this one is written.
             self.questions.ask(cursor)
 
     def _give_up(self, follower: Follower, cursor: Position, reason: GapReason, now: float) -> None:
@@ -505,15 +508,19 @@ class Recovery:
         if answer.forgot is not None and cursor < answer.forgot:
             self._answer_forgotten(follower, cursor, answer, now)
             return
+        run: list[bytes] = []
         for position, line in answer.ticks:
             if position <= cursor:
                 continue
             if position.epoch > cursor.epoch:
+                follower.run(cursor, run)
                 cursor = self._epoch(follower, position.epoch)
             if position.seq > cursor.seq + 1:
+                follower.run(cursor, run)
                 self._gap(follower, cursor, position.seq - 1, GapReason.LOST)
-            follower.tick(position, line)
+            run.append(line)
             cursor = position
+        follower.run(cursor, run)
         moved = cursor != answer.question.after
         self._tally.repaired += len(answer.ticks) if moved else 0
         self._go_on(follower, cursor, answer.top, now, moved=moved)

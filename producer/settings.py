@@ -23,7 +23,12 @@ class ProducerSettings(ProcessSettings):
     rate: float = Field(
         default=500.0, ge=1, le=50_000, description="Ticks per second over all symbols, averaged over the day."
     )
-    seed: int = Field(default=1, ge=0, le=2**63 - 1, description="The same seed makes the same ticks.")
+    seed: int = Field(
+        default=1,
+        ge=0,
+        le=2**63 - 1,
+        description="The same seed makes the same ticks, in a run that goes on from no earlier one.",
+    )
     pacing_ms: float | None = Field(
         default=None,
         ge=0.1,

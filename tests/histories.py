@@ -120,6 +120,7 @@ class LogRecord(LogListener):
     candles: list[Candle] = field(default_factory=list)
     controls: list[Control] = field(default_factory=list)
     malformed: list[MalformedMessage] = field(default_factory=list)
+    skips: int = 0
 
     def on_connected(self) -> None:
         """Count it."""
@@ -132,6 +133,10 @@ class LogRecord(LogListener):
     def on_ticks(self, messages: Sequence[TickMessage]) -> None:
         """Keep the messages, and which came together."""
         self.batches.append(tuple(messages))
+
+    def on_skipped(self) -> None:
+        """Count it."""
+        self.skips += 1
 
     def on_candles(self, candles: Sequence[Candle]) -> None:
         """Keep the candles."""

@@ -42,7 +42,7 @@ class Roamer(LoadClient):
         self._task: asyncio.Task[None] | None = None
         self._due: set[str] = set()
         self._since_us, self._since = 0, 0.0
-        self._in_ms: int | None = None
+        self._elsewhere_at = 0.0
         self._ended = asyncio.Event()
 
     # ------------------------------------------------------------------------------------------------- its life
@@ -89,9 +89,8 @@ class Roamer(LoadClient):
                 failed += 1
                 self.failures += 1
             longest = min(CAP_S, BASE_S * 2**failed)
-            wait = random.uniform(0, longest) if self._in_ms is None else self._in_ms / 1000
-            self._in_ms = None
-            await asyncio.sleep(wait)
+            told = self._elsewhere_at - time.monotonic()
+            await asyncio.sleep(told if told > 0 else random.uniform(0, longest))
 
     async def _stay(self, failed: int) -> None:
         streams = self._streams(self.number)
@@ -118,7 +117,7 @@ class Roamer(LoadClient):
         if op != "ticks":
             self._told(op, told)
             if op == "reconnect":
-                self._in_ms = told["in_ms"]
+                self._elsewhere_at = time.monotonic() + told["in_ms"] / 1000
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Nothing comes any more (called by picows)."""

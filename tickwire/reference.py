@@ -79,14 +79,15 @@ below zero counts as zero and in `tickwire_latency_invalid_total`.
 {history}
 ## Connections to RabbitMQ
 
-Of each process that speaks to RabbitMQ; a gateway fills the role `consume`, a producer `publish`.  The demo has no
+Of each process that speaks to RabbitMQ.  A gateway fills the roles `consume` and `rpc` (it asks history), a
+producer `publish`, `lease` and `rpc`, a history `log`, `answer` and `publish` (finished candles).  The demo has no
 RabbitMQ and does not show them.
 
 {broker}
 ## The process itself
 
 `process_*` and `python_*` of the Prometheus client for Python: memory, CPU time, file descriptors, garbage
-collections.
+collections.  `tickwire_loop_tasks`: asyncio tasks that have not ended.
 """
 _SETTINGS: Final = """\
 # Settings

@@ -8,6 +8,7 @@ const SYMBOLS = [
 const PATTERN = /^[A-Z0-9][A-Z0-9.\-]{0,15}$/;
 const BASE_MS = 100;
 const CAP_MS = 10_000; // longest wait between two attempts; with full jitter the mean is half of it
+const TOLD_CAP_MS = 60_000; // longest wait that a gateway may tell: longer than any drain
 const SILENCE_MS = 40_000; // a gateway speaks at least every 15 s; after two missed heartbeats it counts as gone
 const RETRY_MS = 5_000;
 const SAMPLES = 500;
@@ -24,7 +25,7 @@ const latencies = new Float64Array(SAMPLES);
 const counts = { ticks: 0, samples: 0, gaps: 0, conflated: 0, violations: 0 };
 let socket = null;
 let failures = 0;
-let reconnectMs = null;
+let elsewhereAt = 0; // when the last `reconnect` wants us on another gateway
 let nextId = 1;
 let silence = 0;
 let framed = false;
@@ -43,7 +44,7 @@ function connect() {
 }
 
 function opened() {
-  reconnectMs = null;
+  elsewhereAt = 0;
   feeds.clear();
   state("connected", "connected");
   ask([...rows.values()]);
@@ -69,9 +70,10 @@ function closed(event) {
     return;
   }
   failures += 1;
-  const longest = reconnectMs ?? Math.min(CAP_MS, BASE_MS * 2 ** Math.min(failures, 10));
+  const told = elsewhereAt - performance.now();
+  const longest = Math.min(CAP_MS, BASE_MS * 2 ** Math.min(failures, 10));
   state("reconnecting", `reconnecting (${reason})`);
-  setTimeout(connect, Math.random() * longest);
+  setTimeout(connect, told > 0 ? Math.min(told, TOLD_CAP_MS) : Math.random() * longest);
 }
 
 function listen() {
@@ -161,7 +163,7 @@ const take = {
     feeds.set(frame.shard, frame.feed);
   },
   reconnect(frame) {
-    reconnectMs = Math.min(CAP_MS, frame.in_ms);
+    elsewhereAt = performance.now() + frame.in_ms;
   },
   error(frame) {
     page.notice.textContent = `${frame.code}: ${frame.message}`;

@@ -55,7 +55,10 @@ class Answer:
 
 
 class CandleQuestion(NamedTuple):
-    """The newest *limit* candles of *symbol* with this *step* (seconds) that start at *since* (µs) or later?"""
+    """The newest *limit* candles of *symbol* with this *step* (seconds) that start at *since* (µs) or later?
+
+    One answer has at most 500, however large *limit* is.
+    """
 
     symbol: Symbol
     step: int
@@ -166,6 +169,10 @@ class LogListener(Protocol):
 
     def on_ticks(self, messages: Sequence[TickMessage]) -> None:
         """Entries of the log that came together, in the log's order; repeats and older epochs among them."""
+        ...
+
+    def on_skipped(self) -> None:
+        """Before ticks that do not follow those before: reading began (again) in the past, or the log was cut."""
         ...
 
     def on_candles(self, candles: Sequence[Candle]) -> None:

@@ -116,6 +116,10 @@ class Chart:
         self._decimals = decimals
         self._at = (epoch, message.first + len(message.lines) - 1)
 
+    def resume(self, published: int) -> None:
+        """Reading goes on, with gaps, at a message *published* then (µs): minutes up to it are not whole."""
+        self._whole_from = max(self._whole_from, published - published % MINUTE_US + MINUTE_US)
+
     def add(self, row: Row) -> bool:
         """Take in a stored candle of one minute; return whether it told anything new."""
         own = row.key in self._partial

@@ -27,6 +27,7 @@ class Charts:
         self._charts: dict[Symbol, Chart] = {}
         self._shares = FIRST_SYMBOLS
         self._since: int | None = None
+        self._skipped = False
         self.read = self.repeated = 0
         """Stored candles that told something, and that were known."""
 
@@ -49,10 +50,18 @@ class Charts:
         """Count the last *new* ticks of *message*, read at *now* (s)."""
         if self._since is None:
             self._since = message.published
+        if self._skipped:
+            self._skipped = False
+            for each in self:
+                each.resume(message.published)
         chart = self._charts.get(message.symbol)
         if chart is None:
             chart = self._new(message.symbol)
         chart.count(message, new, now, self._since)
+
+    def skip(self) -> None:
+        """Part of the log may be missing between what was read and what comes: the minutes there are not whole."""
+        self._skipped = True
 
     def add(self, candle: Candle) -> None:
         """Take in a stored candle; those of other steps than a minute are ignored."""

@@ -25,9 +25,10 @@ BEHIND_S: Final = 3.0
 """How long a mark may be pending, or the connection be gone, until we stop answering."""
 STALL_S: Final = 5.0
 """Nothing read for so long, connected and with a mark pending: reading begins again, then the mark is waived."""
-UNHEARD_S: Final = 5.0
-"""Connected for so long without a heartbeat: no producer lives, and the log's end is all there is."""
-QUIET_S: Final = 3.0
+UNHEARD_S: Final = 2.0
+"""Connected for so long without a heartbeat, which come once a second: no producer lives (yet), the log's end is
+all there is.  A new one waits 2 s for what we know of the last."""
+QUIET_S: Final = 1.0
 """Nothing read for so long, in such a case: the log's end is reached."""
 PASSED_S: Final = 0.5
 """A mark that is pending for so long is looked at more closely; most are read within milliseconds."""
@@ -210,7 +211,9 @@ class Lag:
         """Whether no producer lives and the log's end is reached."""
         connected = now if self._connected is None else self._connected
         silent = now - max(connected, self._beat or connected)
-        return silent >= UNHEARD_S and now - self._read >= QUIET_S
+        # A mark that is still unread says that there should be more.
+        unheard, quiet = (STALL_S, BEHIND_S) if self._pending else (UNHEARD_S, QUIET_S)
+        return silent >= unheard and now - self._read >= quiet
 
     def _doubt(self) -> None:
         """Wait for the marks of a heartbeat that is still to come."""

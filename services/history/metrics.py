@@ -43,6 +43,7 @@ class HistoryMetrics(Collector):
             ("candles_read", "Candles read from the candle log that told something new.", charts.read),
             ("candles_repeated", "Candles read from the candle log that were known.", charts.repeated),
             ("rereads", "Times that reading began again in the past.", reader.rereads),
+            ("skips", "Times that entries of the log may have been missed between two reads.", reader.skips),
             ("marks_waived", "Marks of heartbeats given up: the log does not have their ticks.", reader.waived),
         ):
             yield CounterMetricFamily(PREFIX + name, meaning, value=value)
@@ -54,7 +55,11 @@ class HistoryMetrics(Collector):
             ("symbols", "Symbols of which a tick is remembered.", len(shelf)),
             ("connected", "1 while the connection to the log stands.", reader.connected),
             ("open", "1 while questions are taken.", reader.verdict.open),
-            ("behind_seconds", "For how long the oldest mark was not reached.", reader.verdict.behind_s),
+            (
+                "behind_seconds",
+                "For how long the oldest mark has not been read, or the log's connection been gone.",
+                reader.verdict.behind_s,
+            ),
         ):
             yield GaugeMetricFamily(PREFIX + name, meaning, value=float(value))
 

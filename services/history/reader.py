@@ -38,8 +38,9 @@ class Reader(LogListener):
         self._sweep_due = began + LEARN_S
         self.verdict: Verdict = self._lag.judge(began)
         self.connected = False
-        self.malformed = self.rereads = self.stored = 0
-        """Entries that no codec of ours wrote; times that reading began again; candles handed to the log."""
+        self.malformed = self.rereads = self.stored = self.skips = 0
+        """Entries that no codec of ours wrote; times that reading began again; candles handed to the log; times
+        that part of the log may have been missed."""
 
     @property
     def waived(self) -> int:
@@ -66,6 +67,13 @@ class Reader(LogListener):
         now = self._clock.monotonic()
         self.store.accept(messages, now)
         self._lag.on_read(now)
+
+    def on_skipped(self) -> None:
+        """See `LogListener`."""
+        self.skips += 1
+        self.store.skip()
+        if self.store.shelf.ticks:
+            _log.warning("history.skipped", hint="part of the log may be missing: it was lost, cut or made anew")
 
     def on_candles(self, candles: Sequence[Candle]) -> None:
         """See `LogListener`."""

@@ -27,7 +27,18 @@ class Page(NamedTuple):
 class Ring:
     """The newest ticks of one symbol.  Columns instead of objects: a position costs 16 bytes, not 120."""
 
-    __slots__ = ("_epochs", "_lines", "_seqs", "_start", "bytes", "count", "forgot", "newest", "published")
+    __slots__ = (
+        "_epochs",
+        "_lines",
+        "_seqs",
+        "_start",
+        "broken",
+        "bytes",
+        "count",
+        "forgot",
+        "newest",
+        "published",
+    )
 
     def __init__(self) -> None:
         self._epochs, self._seqs = array("q"), array("q")
@@ -41,6 +52,8 @@ class Ring:
         """The largest position taken in."""
         self.forgot: Position | None = None
         """The largest position that was dropped, or may have been in the log before reading began."""
+        self.broken = False
+        """Whether part of the log may have been skipped since the newest tick."""
         self.published = 0
         """When the newest message was handed to the broker, microseconds since 1970."""
 
@@ -62,6 +75,9 @@ class Ring:
                 if known >= len(lines):
                     return 0
                 first, lines = first + known, lines[known:]
+        if newest is not None and self._is_cut(newest, epoch, first):
+            self.forgot = Position(epoch, first - 1)
+        self.broken = False
         count = len(lines)
         if count == 1:
             self._epochs.append(epoch)
@@ -78,13 +94,23 @@ class Ring:
         self.published = max(self.published, published)
         return count
 
+    def _is_cut(self, newest: Position, epoch: int, first: int) -> bool:
+        """Whether the log may have more between *newest* and what comes now.
+
+        Where nothing was skipped, what is missing is not in the log, and a run begins with seq 1 or has lost it.
+        """
+        if epoch > newest.epoch:
+            return self.broken or first != 1
+        return self.broken and first != newest.seq + 1
+
     def forget(self, ticks: int) -> int:
         """Drop the oldest *ticks*, but never the newest tick; return how many went."""
         start = self._start
         end = min(start + ticks, len(self._lines) - 1)
         if end <= start:
             return 0
-        self.forgot = Position(self._epochs[end - 1], self._seqs[end - 1])
+        gone = Position(self._epochs[end - 1], self._seqs[end - 1])
+        self.forgot = gone if self.forgot is None else max(self.forgot, gone)
         lines = self._lines
         for index in range(start, end):
             self.bytes -= TICK_BYTES + len(lines[index] or b"")
@@ -100,7 +126,8 @@ class Ring:
         return self._page(max(self._start, len(self._lines) - 1))
 
     def after(self, position: Position) -> Page:
-        """What follows *position*, as far as one page goes."""
+        """What follows *position*, as far as one page goes; nothing up to `forgot`: it would join nothing."""
+        position = position if self.forgot is None else max(position, self.forgot)
         begin = bisect_left(self._epochs, position.epoch, self._start)
         end = bisect_right(self._epochs, position.epoch, begin)
         return self._page(bisect_right(self._seqs, position.seq, begin, end))

@@ -87,6 +87,11 @@ class Shelf:
             self._make_room()
         return new
 
+    def skip(self) -> None:
+        """Part of the log may be missing between what was read and what comes."""
+        for ring in self:
+            ring.broken = True
+
     def expire(self, now: float) -> None:
         """Drop what was read more than *keep_s* ago.  A symbol that fell silent keeps its last tick."""
         while self._layers and self._layers[0][0] <= now - self._keep_s:

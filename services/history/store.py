@@ -13,6 +13,8 @@ from services.market.position import Position
 from services.market.symbol import Symbol
 from services.market.wire import TickMessage
 
+PAGE_CANDLES: Final = 500
+"""Most candles in one answer, the newest ones: about 55 KB as they travel."""
 CANDLE_SHARE: Final = 4
 """One in so many bytes may be a candle's, the others are for ticks."""
 
@@ -38,6 +40,11 @@ class Store:
         """Take in candles that were stored."""
         for candle in candles:
             self.charts.add(candle)
+
+    def skip(self) -> None:
+        """Part of the log may be missing between what was read and what comes."""
+        self.shelf.skip()
+        self.charts.skip()
 
     def sweep(self, now: float) -> Sequence[Candle]:
         """Forget what is too old at *now* (s); return the candles that are finished, to be stored."""
@@ -71,4 +78,4 @@ class Store:
         """See `Respondent.candles`."""
         self.answered_candles += 1
         symbol, step, since, limit = question
-        return CandleAnswer(question, tuple(self.charts.candles(symbol, step, since, limit)))
+        return CandleAnswer(question, tuple(self.charts.candles(symbol, step, since, min(limit, PAGE_CANDLES))))

@@ -26,6 +26,8 @@ HOT_RATE: Final = 500
 AWAY_S: Final = 30.0
 RESUMES: Final = 10
 
+FAST, FAST_S = 20_000, 30.0
+
 WARM_S: Final = 0.020
 COLD_S: Final = 0.300
 RESUME_S: Final = 0.200
@@ -150,3 +152,29 @@ async def test_resume_of_a_hot_symbol(stack: Stack, tmp_path: Path, figures: Fig
         told = {reason for client in away for reason in client.checker.account(HOT).missing}
         assert told == set()
         await crowd.settle()
+
+
+async def test_history_keeps_up(stack: Stack, figures: Figures) -> None:
+    """A replica reads 20,000 ticks/s, single or grouped, without ever being 3 s behind."""
+    fault = f"history at {FAST} ticks/s"
+    history = await stack.start("history", {})
+    await stack.producer(RATE=FAST)
+    await history.ready()
+    used, before, began = (
+        history.cpu_s(),
+        await history.metric("tickwire_history_ticks_read_total"),
+        time.monotonic(),
+    )
+    behind = []
+    while time.monotonic() < began + FAST_S:
+        behind.append(await history.metric("tickwire_history_behind_seconds"))
+        assert await history.metric("tickwire_history_open"), history.tail
+        await asyncio.sleep(0.5)  # between two looks
+    spent = time.monotonic() - began
+    read = await history.metric("tickwire_history_ticks_read_total") - before
+    figures.told(fault, "ticks read per second", read / spent)
+    figures.told(fault, "share of a core", (history.cpu_s() - used) / spent)
+    figures.told(fault, "CPU per tick", (history.cpu_s() - used) / read * 1e6, "µs")
+    figures.told(fault, "private memory at the end", history.memory()["Private_Dirty"] / 2**20, "MB")
+    figures.within(fault, "longest behind the marks", max(behind), 3.0)
+    assert read / spent > 0.9 * FAST

@@ -519,6 +519,7 @@ async def test_the_log_is_read_from_the_past(vhost_url: str) -> None:
             await eventually(lambda: len(record.positions) == 3_000, deadline=20)
     assert record.positions == ticks(1, 3_000)
     assert len(record.batches) < 1_000  # what one read brings comes together
+    assert record.skips == 1  # the beginning; offsets follow each other since
 
 
 async def test_a_cut_connection_costs_no_entry(vhost_url: str, broker_control: Broker) -> None:
@@ -566,6 +567,7 @@ async def test_a_deleted_log_is_read_from_its_start(vhost_url: str) -> None:
         sink.publish(written(301, 310))
         await eventually(lambda: len(record.positions) == 310, deadline=20)
     assert record.positions == ticks(1, 310)
+    assert record.skips == 2  # the beginning, and the log made anew
 
 
 async def test_rereading_begins_again(vhost_url: str) -> None:
@@ -580,6 +582,7 @@ async def test_rereading_begins_again(vhost_url: str) -> None:
         await eventually(lambda: len(record.positions) == 610, deadline=20)
         assert record.positions == [*ticks(1, 300), *ticks(1, 310)]
     assert not record.lost
+    assert record.skips == 2
 
 
 def candle(n: int, symbol: Symbol = A) -> Candle:

@@ -126,7 +126,7 @@ def settle(world: World, rules: Rules) -> World | None:
     if following is not None:
         return following
     follower, frozen = frozen_follower(world, at), world.gateways[at]
-    if follower is not None and follower[4]:
+    if follower is not None and (follower[4] or follower[13]):
         return drive(world, at, rules, "drained", drained)
     for after, in_flight in frozen[7]:  # type: ignore[attr-defined]
         asking = world if in_flight else drive(world, at, rules, ("due", 0.05), lambda r: r.due(0.05))

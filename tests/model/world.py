@@ -143,6 +143,7 @@ def freeze(recovery: Recovery) -> tuple[object, ...]:
             follower.told,
             follower.vouched,
             follower in recovery._troubled,
+            follower.reprieved,
         )
     return (
         recovery.tape.newest,
@@ -176,10 +177,13 @@ def thaw(frozen: tuple[object, ...], rules: Rules) -> Recovery:
 
 def _thaw_follower(recovery: Recovery, frozen: tuple[object, ...]) -> None:
     follower = new_follower()
-    cursor, floor, mode, interval, slow, later, due, waiting, replay, doubt, told, vouched, troubled = frozen
+    cursor, floor, mode, interval, slow, later, due, waiting, replay, doubt, told, vouched, troubled, spared = (
+        frozen
+    )
     follower.cursor, follower.floor, follower.mode = cursor, floor, mode  # type: ignore[assignment]
     follower.interval, follower.slow = interval, slow  # type: ignore[assignment]
     follower.turn_at = LATER if later else 0.0
+    follower.reprieved = spared  # type: ignore[assignment]
     follower.told, follower.vouched = told, vouched  # type: ignore[assignment]
     follower.waiting_since = 0.0 if waiting else None
     follower.replay_since = 0.0 if replay else None
@@ -453,7 +457,7 @@ def _client_actions(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
     if budget.slow:
         yield "the client is slow", drive(spend(world, slow=1), at, rules, "slow", slow)
     follower = frozen_follower(world, at)
-    if follower is not None and follower[4]:
+    if follower is not None and (follower[4] or follower[13]):
         yield "the client has drained", drive(world, at, rules, "drained", drained)
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tickwire_client.allowance import SHARE, Allowance
-from tickwire_client.backoff import BASE_S, CAP_S, Backoff
+from tickwire_client.backoff import BASE_S, CAP_S, TOLD_CAP_S, Backoff
 from tickwire_client.closing import final_code, final_status
 from tickwire_client.day import Diary
 from tickwire_client.offset import KEPT, ClockOffset
@@ -31,14 +31,14 @@ def test_offset_of_the_shortest_round_trip() -> None:
 def test_backoff() -> None:
     """The longest wait doubles from 0.1 s to 10 s, begins anew after a success, and yields to the gateway's."""
     longest = Backoff(lambda _, most: most)
-    waits = [longest.wait(None) for _ in range(9)]
+    waits = [longest.wait(-1.0) for _ in range(9)]
 
     assert waits[:3] == [BASE_S, 2 * BASE_S, 4 * BASE_S]
     assert waits[-1] == CAP_S
-    assert longest.wait(300) == 0.3
-    assert longest.wait(60_000) == CAP_S
+    assert longest.wait(0.3) == 0.3
+    assert longest.wait(600.0) == TOLD_CAP_S
     longest.succeeded()
-    assert longest.wait(None) == BASE_S
+    assert longest.wait(-1.0) == BASE_S
 
 
 def test_allowance() -> None:

@@ -29,6 +29,8 @@ class MemoryTickLog(Link):
         self._keep_s = 0.0
         self._next: int | None = None
         self._next_candle = 0
+        self._skips = True
+        """Whether what comes next does not follow what came last."""
         self._control: deque[Control | MalformedMessage] = deque(maxlen=CONTROL_MESSAGES)
         self._scheduled = False
         self.paused = False
@@ -48,7 +50,7 @@ class MemoryTickLog(Link):
 
     def reread(self) -> None:
         """See `TickLog.reread`."""
-        self._next, self._next_candle = None, 0
+        self._next, self._next_candle, self._skips = None, 0, True
         self.schedule()
 
     # -------------------------------------------------------------------------------------- what the broker asks
@@ -98,10 +100,14 @@ class MemoryTickLog(Link):
         log = self._broker.log
         if self._next is None:
             self._next = log.since(self._broker.clock.monotonic() - self._keep_s)
+        begin = self._next
         candles, self._next_candle = log.candles(self._next_candle), log.stored
         if candles:
             listener.on_candles(candles)
         items, self._next = log.read(self._next, READ_MESSAGES)
+        if items and (self._skips or self._next - len(items) != begin):
+            self._skips = False
+            listener.on_skipped()
         messages = [item for item in items if not isinstance(item, MalformedMessage)]
         if messages:
             listener.on_ticks(messages)

@@ -15,15 +15,29 @@ from services.broker.rabbitmq.playback import Playback
 from services.errors import BrokerUnavailable
 
 
+def _nothing() -> None:
+    """Nobody minds."""
+
+
 class Reel:
     """The place in *stream*, and what plays it.
 
     *start*: where to begin, `first` or an age such as `120s`, of which RabbitMQ begins at most a chunk too early.
-    *take* gets what one read brought, and must not raise.
+    *take* gets what one read brought, *skipped* is called before what does not follow the last entry; neither may
+    raise.
     """
 
-    def __init__(self, stream: str, start: str, take: Callable[[Batch], None], *, prefetch: int) -> None:
+    def __init__(
+        self,
+        stream: str,
+        start: str,
+        take: Callable[[Batch], None],
+        *,
+        prefetch: int,
+        skipped: Callable[[], None] = _nothing,
+    ) -> None:
         self._stream, self._start, self._take, self._prefetch = stream, start, take, prefetch
+        self._skipped = skipped
         self._next: int | None = None
         self._run = 0
         """Which playing is the present one: what an older one brings is dropped."""
@@ -76,6 +90,9 @@ class Reel:
         if run != self._run:
             return
         if batch.offset is not None:
+            # Offsets count entries: a log that was cut beyond our place, or is another one, goes on elsewhere.
+            if self._next is None or batch.offset - len(batch.entries) + 1 != self._next:
+                self._skipped()
             self._next = batch.offset + 1
         self._take(batch)
 

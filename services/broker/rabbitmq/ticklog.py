@@ -59,7 +59,9 @@ class RabbitTickLog(TickLog):
     async def run(self, listener: LogListener, *, keep_s: float) -> None:
         """Connect, read, reconnect; ends by cancellation only, and both connections are closed then."""
         entries = Entries(listener)
-        ticks = Reel(topology.LOG, f"{ceil(keep_s)}s", entries.take_ticks, prefetch=PREFETCH)
+        ticks = Reel(
+            topology.LOG, f"{ceil(keep_s)}s", entries.take_ticks, prefetch=PREFETCH, skipped=listener.on_skipped
+        )
         candles = Reel(topology.CANDLE_LOG, "first", entries.take_candles, prefetch=CANDLES_PREFETCH)
         self._ticks = ticks
         read = partial(self._read, listener, entries, (candles, ticks))

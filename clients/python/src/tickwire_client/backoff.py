@@ -9,6 +9,8 @@ from typing import Final
 BASE_S: Final = 0.1
 CAP_S: Final = 10.0
 """Most seconds between two attempts; with full jitter the mean is half of it."""
+TOLD_CAP_S: Final = 60.0
+"""Most seconds that a gateway's `reconnect` may make us wait: longer than any drain."""
 _DOUBLINGS: Final = 10
 
 
@@ -24,8 +26,12 @@ class Backoff:
         """A connection brought something: the next wait is short again."""
         self._failures = 0
 
-    def wait(self, in_ms: int | None) -> float:
-        """Return the seconds to wait; *in_ms*: what the last `reconnect` said, since gateways spread clients."""
+    def wait(self, told: float) -> float:
+        """Return the seconds to wait.
+
+        *told*: seconds until the last `reconnect` wants us elsewhere, since gateways spread their clients.  They
+        close at that time, so usually nothing is left of them.
+        """
         longest = min(CAP_S, BASE_S * 2.0 ** min(self._failures, _DOUBLINGS))
         self._failures += 1
-        return min(CAP_S, in_ms / 1000) if in_ms is not None else self._random(0, longest)
+        return min(TOLD_CAP_S, told) if told > 0 else self._random(0, longest)

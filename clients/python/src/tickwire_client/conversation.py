@@ -59,7 +59,7 @@ class Conversation:
         follows: all symbols that are wanted or not yet ended.
         shards: the last `status` of each shard on this connection.
         welcome: the first frame of this connection; None before it.
-        reconnect_ms: what the last `reconnect` of this connection said.
+        reconnect_at: when the last `reconnect` wanted this client to be elsewhere.
         fresh: whether this connection has served anything.
         violations: frames that broke the table of cursors.
     """
@@ -69,7 +69,7 @@ class Conversation:
         self.clock = ClockOffset()
         self.shards: dict[str, Status] = {}
         self.welcome: Mapping[str, Any] | None = None
-        self.reconnect_ms: int | None = None
+        self.reconnect_at = 0.0
         self.fresh = False
         self.violations = 0
         self._commands = Commands()
@@ -97,7 +97,7 @@ class Conversation:
 
     def connected(self) -> None:
         """A new connection stands; nothing is subscribed on it."""
-        self.welcome, self.reconnect_ms, self.fresh = None, None, False
+        self.welcome, self.reconnect_at, self.fresh = None, 0.0, False
         self.shards.clear()
         self.clock.forget()
         self._commands = Commands()
@@ -288,8 +288,8 @@ class Conversation:
         self.shards[str(status.shard)] = status
         yield status
 
-    def _take_reconnect(self, frame: Mapping[str, Any], _: float) -> Iterator[Event]:
-        self.reconnect_ms = int(frame["in_ms"])
+    def _take_reconnect(self, frame: Mapping[str, Any], now: float) -> Iterator[Event]:
+        self.reconnect_at = now + int(frame["in_ms"]) / 1000
         return iter(())
 
     def _take_authorized(self, frame: Mapping[str, Any], _: float) -> Iterator[Event]:

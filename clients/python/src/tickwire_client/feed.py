@@ -218,7 +218,7 @@ class Feed:
                     turn += 1
                 if self._conversation.fresh:
                     backoff.succeeded()
-                wait = backoff.wait(self._conversation.reconnect_ms)
+                wait = backoff.wait(self._conversation.reconnect_at - time.monotonic())
                 self._conversation.disconnected()
                 self.reason = reason
                 _log.info("%s: %s; again in %.1f s", url, reason, wait)

@@ -69,9 +69,9 @@ class Stage:
             await main
 
     async def _run(self) -> None:
-        log, desk = self.broker.tick_log("history"), self.broker.desk("history")
+        self.log, desk = self.broker.tick_log("history"), self.broker.desk("history")
         await run(
-            self.settings, log, desk,
+            self.settings, self.log, desk,
             clock=self.clock, registry=self.registry, stop=self.stop, started=self._started,
         )  # fmt: skip
 
@@ -168,6 +168,25 @@ async def test_a_log_made_anew_is_read_from_the_past() -> None:
         stage.beat(A=60)
         await stage.opened()
         assert (await stage.history.ask(Question(A, None))).top == (1, 60)
+
+
+async def test_what_a_lost_log_had_is_forgotten() -> None:
+    """Ticks that went with a log before they were read are not called complete, also where a later run follows."""
+    stage = Stage()
+    async with stage.running():
+        stage.publish(A, *range(1, 50))
+        stage.beat(A=49)
+        await stage.opened()
+        stage.broker.pause_log("history")
+        stage.publish(A, *range(50, 60))
+        stage.broker.recreate_log()
+        stage.publish(A, 1, 2, epoch=9)
+        stage.broker.resume_log("history")
+        stage.log.reread()
+        await eventually(lambda: stage.value("skips_total") == 2)
+        answer = await stage.history.ask(Question(A, Position(1, 49)))
+        assert answer.forgot == (9, 0)
+        assert [position for position, _ in answer.ticks] == [(9, 1), (9, 2)]
 
 
 async def test_what_is_too_old_goes() -> None:

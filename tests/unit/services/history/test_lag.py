@@ -225,7 +225,7 @@ def test_entries_that_come_hold_off_reading_again() -> None:
 
 
 def test_no_producer() -> None:
-    """Without any heartbeat the log's end is all there is: 5 s after connecting, 3 s after the last entry."""
+    """Without any heartbeat the log's end is all there is: 2 s after connecting, 1 s after the last entry."""
     b = Bench()
     b.lag.on_connected(b.now)
     assert not any(b.passes(UNHEARD_S - 1))

@@ -41,9 +41,9 @@ def test_positions_ascend() -> None:
 
 def test_what_follows_a_position() -> None:
     """A page starts behind the position asked for, be that in the ring or not, and `top` is the newest."""
-    ring = ring_of((1, 1, 3), (3, 2, 1))
-    assert positions(ring, Position(1, 2)) == [(1, 3), (3, 2)]
-    assert positions(ring, Position(2, 7)) == [(3, 2)]
+    ring = ring_of((1, 1, 3), (3, 1, 2))
+    assert positions(ring, Position(1, 2)) == [(1, 3), (3, 1), (3, 2)]
+    assert positions(ring, Position(2, 7)) == [(3, 1), (3, 2)]
     assert ring.after(Position(3, 5)) == ((), (3, 2))
     assert positions(ring, None) == [(3, 2)]
 
@@ -53,6 +53,39 @@ def test_what_came_before_reading_began_is_forgotten() -> None:
     assert ring_of((7, 40, 2)).forgot == (7, 39)
     assert Ring().forgot is None
     assert Ring().last() == ((), None)
+
+
+def test_a_run_that_was_not_read_from_its_start_is_cut() -> None:
+    """A later epoch whose first tick read is not its first: what is before may be in the log, unread."""
+    ring = ring_of((1, 1, 10), (2, 100, 3))
+    assert ring.forgot == (2, 99)
+    assert positions(ring, Position(1, 4)) == [(2, 100), (2, 101), (2, 102)]
+    assert ring_of((1, 1, 10), (2, 1, 3)).forgot == (1, 0)
+
+
+def test_what_was_skipped_is_forgotten_not_lost() -> None:
+    """After a part of the log was skipped, only a tick that follows the newest proves that nothing is missing."""
+    whole, hole, later = (ring_of((1, 1, 10)) for _ in range(3))
+    for ring in (whole, hole, later):
+        ring.broken = True
+    whole.accept(plain(11, epoch=1))
+    hole.accept(plain(15, epoch=1))
+    later.accept(plain(1, epoch=2))
+
+    assert (whole.forgot, hole.forgot, later.forgot) == ((1, 0), (1, 14), (2, 0))
+    assert positions(hole, Position(1, 10)) == [(1, 15)]
+    hole.accept(plain(20, epoch=1))
+    assert hole.forgot == (1, 14)  # that hole is the log's own
+
+
+def test_what_is_dropped_later_never_lowers_forgot() -> None:
+    """`forgot` only rises, also where ticks from before a skip are dropped after it."""
+    ring = ring_of((1, 1, 10))
+    ring.broken = True
+    ring.accept(plain(50, 5, epoch=1))
+    ring.forget(3)
+
+    assert ring.forgot == (1, 49)
 
 
 def test_the_newest_tick_is_never_forgotten() -> None:

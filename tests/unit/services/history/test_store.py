@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.broker.history import Answer, CandleQuestion, Question
-from services.history.store import Store
+from services.history.store import PAGE_CANDLES, Store
 from services.market.candle import MINUTE, SECOND, Candle
 from services.market.day import Day
 from services.market.position import Position
@@ -80,3 +80,15 @@ def test_newest_and_published() -> None:
     s = store()
     assert (s.newest(A), s.newest(B)) == ((1, 3), None)
     assert (s.published(A), s.published(B)) == (NOON + 61 * ticks.SECOND, 0)
+
+
+def test_an_answer_has_a_bounded_number_of_candles() -> None:
+    """Whoever asks for more candles than one answer may have gets the newest ones."""
+    s = Store(keep_s=120, ring_ticks=10_000, memory=2**26)
+    for n in range(1, PAGE_CANDLES + 50):
+        s.accept([message(n, tick(n, float(n), 100, 1, n), published=n)], float(n))
+
+    candles = s.candles(CandleQuestion(A, SECOND, 0, 10**9)).candles
+
+    assert len(candles) == PAGE_CANDLES
+    assert candles[-1].start == NOON + (PAGE_CANDLES + 49) * ticks.SECOND
