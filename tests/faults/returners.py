@@ -107,9 +107,14 @@ class Returners:
 
     async def recovered(self, deadline: float) -> float:
         """Return the seconds from `resume` until everybody has a tick younger than that."""
-        clients: list[Visitor | PythonClient] = [*self.visitors, self.python]
-        await eventually(lambda: all(c.newest_ts >= self._since_us for c in clients), deadline=deadline)
+        await eventually(lambda: not self.recovering, deadline=deadline)
         return time.monotonic() - self._began
+
+    @property
+    def recovering(self) -> int:
+        """How many have no tick that is younger than `resume`."""
+        clients: list[Visitor | PythonClient] = [*self.visitors, self.python]
+        return sum(client.newest_ts < self._since_us for client in clients)
 
     def told(self) -> Counter[str]:
         """What was told instead of ticks, by reason; a gap without an end counts as 1."""

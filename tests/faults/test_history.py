@@ -123,6 +123,7 @@ async def test_replica_killed(stack: Stack, tmp_path: Path, figures: Figures) ->
         between.resume()
         await between.replaying()
         await market.histories[0].kill()
+        figures.told(fault, "of 4 clients still behind when it was dead", between.recovering)
         figures.within(fault, "between two pages, all up to date", await between.recovered(30), RESUME_S)
         for party in (before, waiting, between):
             await whole(market, party)
@@ -289,6 +290,7 @@ async def test_broker_killed_in_a_resume(
         party.resume()
         await party.replaying()
         await asyncio.to_thread(broker_control.stop, hard=True)
+        figures.told(fault, "of 4 clients still behind when it was dead", party.recovering)
         await asyncio.to_thread(broker_control.start)
         began = time.monotonic()
         await party.recovered(60)
