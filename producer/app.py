@@ -202,6 +202,7 @@ async def _drain(publisher: Publisher, drain_s: float) -> None:
             publisher.farewell()
             await publisher.settled()
     except TimeoutError:
+        publisher.farewell()
         _log.warning("producer.gave_up", unconfirmed=backlog.unconfirmed, waiting=backlog.waiting)
     counts = backlog.counts
     _log.info("producer.ended", confirmed=counts.confirmed, refused=counts.refused, lost=counts.lost)

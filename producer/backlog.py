@@ -61,6 +61,7 @@ class Backlog:
         self._newest: dict[Symbol, Parcel] = {}
         self._wire: dict[int, Parcel | None] = {}
         self._on_wire = 0
+        self._oldest: tuple[int, int] | None = None
         self._answered = 0
         self._discarded = 0
         self.number = 0
@@ -150,6 +151,7 @@ class Backlog:
             else:
                 self.counts.lost += parcel.length
         self._wire.clear()
+        self._oldest = None
         self._on_wire = self._answered = self._discarded = self.number = 0
 
     def discard(self) -> None:
@@ -163,6 +165,20 @@ class Backlog:
         self._discarded = self.number
 
     # -------------------------------------------------------------------------------------------------- how it is
+
+    def overdue(self, now: int) -> int:
+        """Return for how long (µs) the oldest message on the wire has been that, as far as calls have seen.
+
+        A broker answers in any order, but each one: a node that goes with a queue can take an answer with it, and
+        then the message would count as on its way for ever.
+        """
+        oldest = next(iter(self._wire), None)
+        if oldest is None:
+            self._oldest = None
+            return 0
+        if self._oldest is None or self._oldest[0] != oldest:
+            self._oldest = (oldest, now)
+        return now - self._oldest[1]
 
     @property
     def unconfirmed(self) -> int:

@@ -57,6 +57,7 @@ class ProducerMetrics(Collector):
             ("ticks_repeated", "Ticks sent once more after a lost connection.", repeated),
             ("heartbeats", "Heartbeats sent.", publisher.heartbeats),
             ("heartbeats_left", "Heartbeats that no connection could take.", publisher.heartbeats_left),
+            ("unanswered", "Connections given up since a message on them was not answered.", publisher.unanswered),
             ("epochs", "Runs begun, each under a later epoch.", publisher.epochs),
             ("clock_steps", "Times that the wall clock was set by more than a second.", self._maker.clock_steps),
         ):

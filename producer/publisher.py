@@ -30,6 +30,9 @@ A directory of n parts (500 symbols each) is told every n + 1 heartbeats where t
 after the producer has nothing to offer before (9.2 s measured), and 100 symbols are 15 KB.
 """
 
+ANSWER_US: Final = 10_000_000
+"""How long a message may be the oldest without an answer: 5,000 of them are answered in 0.3 s."""
+
 _log = structlog.get_logger("tickwire.producer")
 
 
@@ -57,6 +60,8 @@ class Publisher:
         self._marks = Marks(())
         self._directory: list[Outgoing] = []
         self._until_directory = 0
+        self.unanswered = 0
+        """Connections given up since a message on them was not answered."""
         self._conflating = self._told_lost = False
         self._settled = asyncio.Event()
 
@@ -100,6 +105,7 @@ class Publisher:
         """Send what is due once a second: heartbeat, directory, repeats of silent symbols' last ticks."""
         if not self.epoch:
             return
+        self._check_answers()
         self._until_directory -= 1
         if self._until_directory <= 0:
             self._tell_directory()
@@ -170,6 +176,13 @@ class Publisher:
             _log.warning(
                 "producer.conflating" if self._conflating else "producer.complete", lost=backlog.counts.lost
             )
+
+    def _check_answers(self) -> None:
+        """Give a connection up on which a message is not answered: on the next one it is published again."""
+        if self._open and self.backlog.overdue(self._now()) >= ANSWER_US:
+            self.unanswered += 1
+            _log.warning("producer.unanswered", unconfirmed=self.backlog.unconfirmed)
+            self._sink.reconnect()
 
     def _tell_directory(self) -> None:
         if len(self._spare(self._directory)) == len(self._directory):

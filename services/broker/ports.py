@@ -189,6 +189,10 @@ class TickSink(Protocol):
         """
         ...
 
+    def reconnect(self) -> None:
+        """End the connection, if there is one; `run` makes another.  For a broker that answers no more."""
+        ...
+
     async def newest_epoch(self, symbols: Collection[Symbol]) -> int | None:
         """The largest epoch among the newest entries of the log for *symbols*; None where it has none.
 

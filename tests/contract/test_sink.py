@@ -47,6 +47,17 @@ async def test_publishing_nothing_uses_no_number(broker: Controls, symbol: Symbo
         await eventually(lambda: told.settled == {1: True})
 
 
+async def test_a_connection_can_be_given_up(broker: Controls, symbol: Symbol) -> None:
+    """`reconnect` ends the connection as silent, and another one follows, on which numbers start at 1."""
+    sink = await broker.sink("sink")
+    async with running_sink(sink) as told:
+        sink.reconnect()
+        await eventually(lambda: told.connections == 2, deadline=20)
+        assert told.lost == [LostReason.SILENT]
+        assert sink.publish([outgoing(symbol, 1)]) == 1
+        await eventually(lambda: told.settled == {1: True})
+
+
 async def test_publish_needs_a_connection(broker: Controls, symbol: Symbol) -> None:
     """`publish` raises `BrokerUnavailable` before, between and after connections."""
     sink = await broker.sink("sink")

@@ -60,6 +60,10 @@ class Ears(TickSink):
                 self.last[message.symbol] = max(position, self.last.get(message.symbol, position))
         return number
 
+    def reconnect(self) -> None:
+        """Have the sink reconnect."""
+        self._sink.reconnect()
+
     async def newest_epoch(self, symbols: Collection[Symbol]) -> int | None:
         """Ask the sink."""
         return await self._sink.newest_epoch(symbols)

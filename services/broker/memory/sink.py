@@ -48,6 +48,10 @@ class MemorySink(Link):
         self.read()
         return number
 
+    def reconnect(self) -> None:
+        """See `TickSink.reconnect`."""
+        self.end(LostReason.SILENT)
+
     async def newest_epoch(self, symbols: Collection[Symbol]) -> int | None:
         """See `TickSink.newest_epoch`."""
         await self._up.wait()

@@ -44,6 +44,11 @@ class RabbitSink(TickSink):
             raise BrokerUnavailable("not connected to the broker")
         return self._press.publish(messages)
 
+    def reconnect(self) -> None:
+        """See the port."""
+        if self._press is not None:
+            self._press.give_up()
+
     async def newest_epoch(self, symbols: Collection[Symbol]) -> int | None:
         """See the port; reads back over a connection of its own, since a blocked one answers nothing."""
         return await self._tail.newest_epoch(symbols)
@@ -111,6 +116,11 @@ class Press:
         self._stopped = True
         if closed.channel:
             self._link.end(LostReason.PROTOCOL, f"{closed.code} {closed.text}")
+
+    def give_up(self) -> None:
+        """End a connection whose broker leaves messages unanswered."""
+        self._stopped = True
+        self._link.end(LostReason.SILENT, "messages are not answered")
 
     def end(self) -> None:
         """End a connection that stands without its channel."""

@@ -64,6 +64,10 @@ class ScriptedSink:
             asyncio.get_running_loop().call_soon(self.settle, self.number)
         return self.number
 
+    def reconnect(self) -> None:
+        """End the connection as the broker's silence; the test makes another."""
+        self.lose(LostReason.SILENT)
+
     async def newest_epoch(self, symbols: Collection[Symbol]) -> int | None:
         """Wait for a connection, then answer."""
         await self.up.wait()

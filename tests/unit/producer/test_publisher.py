@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from producer.backlog import Backlog
-from producer.publisher import DIRECTORY_EVERY, Publisher
+from producer.publisher import ANSWER_US, DIRECTORY_EVERY, Publisher
 from producer.sources.simulation import Simulation
 from producer.sources.source import Burst
 from producer.sources.universe import Listing
@@ -226,8 +226,9 @@ def test_silent_symbols_are_repeated_for_the_log(stage: Stage) -> None:
     assert stage.sink.taken(Route.TICK) == []
 
 
-def test_what_a_full_wire_cannot_take_is_tried_again() -> None:
+def test_what_a_full_wire_cannot_take_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory or repeat that finds no room goes out at the next beat that has room."""
+    monkeypatch.setattr("producer.publisher.ANSWER_US", 10**12)  # this broker is slow, not mute
     stage = Stage(Backlog(2, 1))
     stage.sink.connect()
     stage.sink.settle(stage.sink.number)
@@ -265,6 +266,37 @@ async def test_settled_waits_for_the_last_answer(stage: Stage) -> None:
     stage.sink.settle(stage.sink.number)
     async with asyncio.timeout(5):
         await waiting
+
+
+def test_a_message_that_is_never_answered_ends_the_connection(stage: Stage) -> None:
+    """A message that stays the oldest unanswered one for 10 s goes out again, on another connection."""
+    stage.sink.connect()
+    stage.tick(A)
+    stage.tick(B)
+    stage.sink.settle(stage.sink.number, multiple=False)  # the later one is answered, what was before it is not
+    for _ in range(ANSWER_US // 1_000_000):
+        stage.publisher.beat()
+        assert stage.sink.standing
+        stage.clock.now += 1.0
+        stage.sink.settle(stage.sink.number, multiple=False)
+    stage.publisher.beat()
+    assert not stage.sink.standing
+    assert stage.publisher.unanswered == 1
+
+    stage.sink.taken(Route.TICK)
+    stage.sink.connect()
+    assert ("A", 1) in stage.seqs()
+
+
+def test_whose_answers_come_keeps_its_connection(stage: Stage) -> None:
+    """A connection on which each message is answered in time stands, whatever is always under way."""
+    stage.sink.connect()
+    for _ in range(30):
+        stage.tick(A)
+        stage.publisher.beat()
+        stage.clock.now += 1.0
+        stage.sink.settle(stage.sink.number)
+    assert stage.sink.standing
 
 
 def test_farewell_tells_all_marks(stage: Stage) -> None:
