@@ -27,7 +27,9 @@ THAW_S: Final = 10.0
 pytestmark = pytest.mark.timeout(240)
 
 
-@pytest.mark.parametrize("hard", [True, False], ids=["killed", "stopped"])
+@pytest.mark.parametrize(
+    "hard", [pytest.param(True, id="killed"), pytest.param(False, id="stopped", marks=pytest.mark.slow)]
+)
 async def test_broker_restarts(
     hard: bool,  # noqa: FBT001 - a parameter
     stack: Stack,
@@ -64,7 +66,8 @@ async def test_broker_restarts(
         figures.told(fault, "ticks told skipped", outcome.conflated)
 
 
-@pytest.mark.parametrize("frozen", [FROZEN_S, pytest.param(60.0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("frozen", [FROZEN_S, 60.0])
 async def test_broker_freezes(
     frozen: float, stack: Stack, broker_control: Broker, tmp_path: Path, figures: Figures
 ) -> None:
@@ -91,6 +94,7 @@ async def test_broker_freezes(
         figures.told(fault, "ticks told missing", sum(outcome.missing.values()))
 
 
+@pytest.mark.slow
 async def test_half_open_connection(
     stack: Stack, broker_control: Broker, tmp_path: Path, figures: Figures
 ) -> None:
@@ -120,6 +124,7 @@ async def test_half_open_connection(
             assert not [line for line in cut.log if "405" in str(line.get("detail", ""))]
 
 
+@pytest.mark.slow
 async def test_bad_network_to_the_broker(stack: Stack, tmp_path: Path, figures: Figures) -> None:
     """A way to the broker that is 100 ms long, then one of 8 KB/s, then cut, loses nothing silently (F4)."""
     fault = "F4 bad way to broker"

@@ -34,8 +34,10 @@ def on(clock: Path) -> Sequence[str]:
     return stepped.__file__, str(clock)
 
 
-@pytest.mark.parametrize("kind", ["gateway", "producer"])
-@pytest.mark.parametrize("step", [STEP_S, -STEP_S], ids=["ahead", "back"])
+@pytest.mark.parametrize("kind", [pytest.param("gateway", marks=pytest.mark.slow), "producer"])
+@pytest.mark.parametrize(
+    "step", [pytest.param(STEP_S, id="ahead", marks=pytest.mark.slow), pytest.param(-STEP_S, id="back")]
+)
 async def test_clock_is_set(
     *, kind: str, step: float, stack: Stack, clock: Path, tmp_path: Path, figures: Figures
 ) -> None:

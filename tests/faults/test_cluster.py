@@ -63,6 +63,7 @@ async def test_node_killed(stack: Stack, cluster: Cluster, tmp_path: Path, figur
             await asyncio.to_thread(cluster.restart, 0)
 
 
+@pytest.mark.slow
 async def test_minority_partition(stack: Stack, cluster: Cluster, tmp_path: Path, figures: Figures) -> None:
     """A node alone: its gateway says stale or moves, the others see nothing; healed, no consumer is mute (F6)."""
     fault = "F6 node parted"

@@ -169,6 +169,7 @@ async def test_no_replica(stack: Stack, tmp_path: Path, figures: Figures) -> Non
     assert (outcome.missing, outcome.open, outcome.conflated) == ({}, {}, 0)
 
 
+@pytest.mark.slow
 async def test_forgetful_replica(stack: Stack, tmp_path: Path, figures: Figures) -> None:
     """A replica that has read a second of the log says `forgotten` of what came before, never that it is lost."""
     fault = "history: a replica that read 1 s"

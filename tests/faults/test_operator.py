@@ -40,6 +40,7 @@ async def reaches(process: Tickwire, name: str, least: float, deadline: float = 
     return found
 
 
+@pytest.mark.slow
 async def test_memory_alarm(stack: Stack, broker_control: Broker, tmp_path: Path, figures: Figures) -> None:
     """A broker out of memory for 14 s: bounded memory, then what waited in order, then the newest ticks (F7)."""
     fault = "F7 memory alarm"
@@ -97,7 +98,7 @@ async def test_queue_deleted(stack: Stack, broker_control: Broker, tmp_path: Pat
                 assert not account.open
 
 
-@pytest.mark.parametrize("exchange", [EXCHANGE, CONTROL])
+@pytest.mark.parametrize("exchange", [EXCHANGE, pytest.param(CONTROL, marks=pytest.mark.slow)])
 async def test_exchange_deleted(
     exchange: str, stack: Stack, broker_control: Broker, tmp_path: Path, figures: Figures
 ) -> None:
@@ -138,6 +139,7 @@ async def allow(broker: Broker) -> None:
     await asyncio.to_thread(broker.ctl, "set_permissions", USER, ".*", ".*", ".*")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["password", "permissions"])
 async def test_credentials_removed(
     what: str, stack: Stack, broker_control: Broker, tmp_path: Path, figures: Figures

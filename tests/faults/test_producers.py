@@ -133,6 +133,7 @@ async def test_leader_killed(kills: int, stack: Stack, tmp_path: Path, figures: 
     assert (outcome.missing, outcome.open, outcome.conflated) == ({}, {}, 0)
 
 
+@pytest.mark.slow
 async def test_leader_killed_without_standby(stack: Stack, tmp_path: Path, figures: Figures) -> None:
     """A producer killed and started by hand 5 s later: stale, then the rest of the old epoch and the new one."""
     fault = "F11 producer killed, started again after 5 s"
