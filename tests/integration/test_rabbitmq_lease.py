@@ -220,5 +220,5 @@ async def test_a_renewed_lease_outlives_the_consumer_timeout(vhost_url: str, bro
             await eventually(lambda: two.told.count("lost") >= 3, deadline=60)
             assert one.told == ["waiting", 0]
     finally:
-        broker_control.ctl("eval", "application:unset_env(rabbit, channel_tick_interval).")
+        broker_control.ctl("eval", "application:set_env(rabbit, channel_tick_interval, 60000).")
         broker_control.ctl("eval", "application:set_env(rabbit, consumer_timeout, 1800000).")
