@@ -97,8 +97,7 @@ class Roamer(LoadClient):
         self._ended.clear()
         self.address = streams[failed % len(streams)]
         await self.connect(self.address)
-        command = self.say("subscribe", symbols=self.symbols, resume=self.checker.resume(self.symbols))
-        assert command
+        self.say("subscribe", symbols=self.symbols, resume=self.checker.resume(self.symbols))
         await self._ended.wait()
         self.closes.append(self.close_code)
         self.close_code = None

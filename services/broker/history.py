@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from services.broker.ports import LostReason
-from services.errors import MalformedMessage
+from services.errors import HistoryUnavailable, MalformedMessage
 from services.market.candle import Candle
 from services.market.control import Control
 from services.market.day import Day
@@ -111,12 +111,12 @@ class AbsentHistory:
         """There is nothing to keep open."""
 
     async def ask(self, question: Question) -> Answer:
-        """Never called, since `present` is False."""
-        raise NotImplementedError(question)
+        """Nobody answers."""
+        raise HistoryUnavailable(f"there is no history to ask about {question.symbol}")
 
     async def candles(self, question: CandleQuestion) -> CandleAnswer:
-        """Never called, since `present` is False."""
-        raise NotImplementedError(question)
+        """Nobody answers."""
+        raise HistoryUnavailable(f"there is no history to ask about {question.symbol}")
 
 
 # --------------------------------------------------------------------------------------------------- answering

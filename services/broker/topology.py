@@ -36,9 +36,8 @@ LEASE: Final = Exchange("tickwire.lease", "direct")
 """The lease messages, by shard: a producer's user needs no default exchange."""
 LEASE_ARGUMENTS: Final[Mapping[str, Argument]] = {"x-single-active-consumer": True}
 """Of a shard's lease queue: the broker hands its message to one consumer, the others wait their turn."""
-QUORUM: Final[Mapping[str, Argument]] = {"x-queue-type": "quorum"}
-"""Added where the cluster has `QUORUM_NODES`: a classic queue is gone while its node is (404 from every node)."""
-QUORUM_NODES: Final = 3
+CLUSTER: Final = 3
+"""Addresses of a broker from which on it is taken for a cluster."""
 
 LOG: Final = "tickwire.log"
 LOG_KEYS: Final = ("tick.#", "last.#")
@@ -73,8 +72,6 @@ _HISTORY_ARGUMENTS: Final[Mapping[str, Argument]] = {
     "x-overflow": "drop-head",
     "x-message-ttl": 500,  # whoever asked has given up by then
 }
-CLUSTER: Final = 3
-"""Addresses of a broker from which on it is taken for a cluster."""
 
 REPLIES_ARGUMENTS: Final[Mapping[str, Argument]] = {
     "x-max-length": 1_000,
@@ -99,8 +96,7 @@ def history_arguments(addresses: int) -> Mapping[str, Argument]:
     A quorum queue in a cluster, where a durable classic one is gone with its node (404 from every node, measured
     on 3.10).
     """
-    kind = {"x-queue-type": "quorum"} if addresses >= CLUSTER else {}
-    return {**_HISTORY_ARGUMENTS, **kind}
+    return {**_HISTORY_ARGUMENTS, **_kind(addresses)}
 
 
 def exchange_of(route: Route) -> str:
@@ -120,7 +116,12 @@ def lease_queue(shard: str) -> str:
 
 def lease_arguments(nodes: int) -> dict[str, Argument]:
     """Return the arguments of a lease queue on a broker of *nodes* addresses."""
-    return {**LEASE_ARGUMENTS, **(QUORUM if nodes >= QUORUM_NODES else {})}
+    return {**LEASE_ARGUMENTS, **_kind(nodes)}
+
+
+def _kind(addresses: int) -> dict[str, Argument]:
+    """What a shared queue is: a classic one is gone while its node is (404 from every node, measured on 3.10)."""
+    return {"x-queue-type": "quorum"} if addresses >= CLUSTER else {}
 
 
 def symbol_of(key: str) -> Symbol:

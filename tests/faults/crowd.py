@@ -150,6 +150,14 @@ class Crowd:
                 checker.finish(last)
         return self.told()
 
+    def needed(self) -> Counter[str]:
+        """How many gateways have a client of each symbol."""
+        return Counter(
+            symbol
+            for gateway in self.gateways
+            for symbol in {symbol for client in self.on(gateway) for symbol in client.symbols}
+        )
+
     def told(self) -> Counter[str]:
         """What was told instead of ticks."""
         told: Counter[str] = Counter()

@@ -459,7 +459,10 @@ async def test_the_shipped_rights_suffice(vhost_url: str, broker_control: Broker
         await stack.enter_async_context(running_sink(sink))
         sink.publish([*written(1, 5), control(heartbeat("x"))])
         log.store([candle(1)])
-        await eventually(lambda: record.positions == ticks(1, 5) and record.controls and record.candles)
+        # A stream just made anew may answer 541 once, upon which the reader connects again: over 5 s were seen.
+        await eventually(
+            lambda: record.positions == ticks(1, 5) and record.controls and record.candles, deadline=20
+        )
 
 
 # ----------------------------------------------------------------------------------------------------- reading

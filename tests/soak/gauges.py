@@ -1,4 +1,4 @@
-"""What must stay flat while a soak runs: memory, file descriptors and tasks of processes, queues of the broker."""
+"""What must stay flat while a soak runs: memory, file descriptors and tasks of processes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
 
-from tests.brokers import Broker
-from tests.queues import queues
 from tests.stack import Tickwire
 
 SAMPLE_S: Final = 5.0
@@ -33,10 +31,9 @@ class Sample(NamedTuple):
 class Gauges:
     """Looks at *watched* processes, which must live through the whole soak, every few seconds."""
 
-    def __init__(self, watched: Sequence[Tickwire], broker: Broker) -> None:
-        self._watched, self._broker = watched, broker
+    def __init__(self, watched: Sequence[Tickwire]) -> None:
+        self._watched = watched
         self.samples: dict[int, list[Sample]] = {process.pid: [] for process in watched}
-        self.queues: list[int] = []
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -49,12 +46,6 @@ class Gauges:
                 sample = Sample(time.monotonic(), process.memory()["Private_Dirty"], _files(process), tasks)
                 self.samples[process.pid].append(sample)
             await asyncio.sleep(SAMPLE_S)
-
-    async def count_queues(self) -> int:
-        """Note how many queues the broker has."""
-        found = len(await asyncio.to_thread(queues, self._broker))
-        self.queues.append(found)
-        return found
 
     def verdicts(self) -> list[tuple[str, float, float]]:
         """Return what is measured, its value, and the most that it may be, of each process.

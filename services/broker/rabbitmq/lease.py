@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final, NoReturn
 from uuid import uuid4
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError, ChannelNotFoundEntity, ChannelPreconditionFailed
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from pamqp.commands import Basic
 from prometheus_client import CollectorRegistry
 
@@ -22,6 +22,7 @@ from services.broker.rabbitmq.addresses import parse_addresses
 from services.broker.rabbitmq.frames import Closed, Event, ack_frame
 from services.broker.rabbitmq.leasehold import LOOK_S, RENEW_S, Due, Leasehold, Note, parse
 from services.broker.rabbitmq.link import Link, ignore, is_cancelled
+from services.broker.rabbitmq.queues import declare_shared
 from services.broker.rabbitmq.supervisor import Supervisor
 from services.errors import BrokerUnavailable
 from services.runtime.clock import Clock
@@ -254,34 +255,11 @@ class Tenancy:
         self.end()
 
 
-async def declare_lease(link: Link, shard: str, arguments: dict[str, topology.Argument]) -> None:
-    """Declare the lease's exchange, its queue where there is none, and the binding.
-
-    A queue that is there is used as it is: the cluster may have grown, or shrunk, since it was made.
-    """
+async def declare_lease(link: Link, shard: str, arguments: Mapping[str, topology.Argument]) -> None:
+    """Declare the lease's exchange, its queue where there is none, and the binding."""
     queue = topology.lease_queue(shard)
-    if not await _exists(link, queue):
-        await _make(link, queue, arguments)
+    await declare_shared(link, queue, arguments)
     channel = await link.connection.channel(publisher_confirms=False)
     await channel.exchange_declare(topology.LEASE.name, exchange_type=topology.LEASE.kind, durable=True)
     await channel.queue_bind(queue, topology.LEASE.name, shard)
-    await channel.close()
-
-
-async def _exists(link: Link, queue: str) -> bool:
-    channel = await link.connection.channel(publisher_confirms=False)
-    try:
-        await channel.queue_declare(queue, passive=True)
-    except ChannelNotFoundEntity:
-        return False  # the broker has closed the channel
-    await channel.close()
-    return True
-
-
-async def _make(link: Link, queue: str, arguments: dict[str, topology.Argument]) -> None:
-    channel = await link.connection.channel(publisher_confirms=False)
-    try:
-        await channel.queue_declare(queue, durable=True, arguments=dict(arguments))
-    except ChannelPreconditionFailed:
-        return  # somebody else made it meanwhile, of another kind
     await channel.close()

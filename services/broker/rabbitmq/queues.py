@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import Final
+from collections.abc import Mapping
 
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from services.broker import topology
 from services.broker.rabbitmq.link import Link
-
-LOOKS: Final = 3
-"""Attempts to find the request queue or to make it; others may make or delete it in between."""
+from services.broker.topology import Argument
 
 
 async def declare_replies(channel: AbstractChannel) -> str:
@@ -25,39 +22,13 @@ async def declare_replies(channel: AbstractChannel) -> str:
 
 
 async def declare_requests(link: Link, addresses: int) -> AbstractChannel:
-    """Return a channel on which the bound queue of requests is known to exist.
-
-    Found, it is used as it is: another number of *addresses* is no reason to refuse it.  A refusal costs a
-    channel, and only tells that it is worth looking again.
+    """Return a channel on which the queue of requests is declared and bound.
 
     Raises:
-        ChannelNotFoundEntity: its home is not up, or others go on making and deleting it.
+        ChannelNotFoundEntity: its home is not up.
     """
-    for _ in range(LOOKS - 1):
-        try:
-            return await _found(link)
-        except ChannelNotFoundEntity:
-            pass
-        with suppress(ChannelPreconditionFailed):
-            return await _made(link, addresses)
-    return await _found(link)
-
-
-async def _found(link: Link) -> AbstractChannel:
+    await declare_shared(link, topology.HISTORY, topology.history_arguments(addresses))
     channel = await link.connection.channel(publisher_confirms=False)
-    await channel.queue_declare(topology.HISTORY, passive=True)
-    return await _bound(channel)
-
-
-async def _made(link: Link, addresses: int) -> AbstractChannel:
-    channel = await link.connection.channel(publisher_confirms=False)
-    await channel.queue_declare(
-        topology.HISTORY, durable=True, arguments=dict(topology.history_arguments(addresses))
-    )
-    return await _bound(channel)
-
-
-async def _bound(channel: AbstractChannel) -> AbstractChannel:
     await bind_requests(channel)
     return channel
 
@@ -66,3 +37,35 @@ async def bind_requests(channel: AbstractChannel) -> None:
     """Bind the queue of requests, perhaps again: an exchange that is made anew has silently lost its bindings."""
     await channel.exchange_declare(topology.RPC.name, exchange_type=topology.RPC.kind, durable=True)
     await channel.queue_bind(topology.HISTORY, topology.RPC.name, topology.HISTORY_KEY)
+
+
+async def declare_shared(link: Link, queue: str, arguments: Mapping[str, Argument]) -> None:
+    """Declare a durable *queue* that several processes share, where there is none.
+
+    One that is there is used as it is, whatever its arguments: the cluster may have grown, or shrunk, since it was
+    made.  Each attempt has a channel of its own, since a refusal costs one.
+
+    Raises:
+        ChannelNotFoundEntity: its home is not up.
+    """
+    if not await _exists(link, queue):
+        await _make(link, queue, arguments)
+
+
+async def _exists(link: Link, queue: str) -> bool:
+    channel = await link.connection.channel(publisher_confirms=False)
+    try:
+        await channel.queue_declare(queue, passive=True)
+    except ChannelNotFoundEntity:
+        return False  # the broker has closed the channel
+    await channel.close()
+    return True
+
+
+async def _make(link: Link, queue: str, arguments: Mapping[str, Argument]) -> None:
+    channel = await link.connection.channel(publisher_confirms=False)
+    try:
+        await channel.queue_declare(queue, durable=True, arguments=dict(arguments))
+    except ChannelPreconditionFailed:
+        return  # somebody else made it meanwhile, of another kind
+    await channel.close()
