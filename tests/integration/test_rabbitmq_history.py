@@ -562,12 +562,16 @@ async def test_a_restarted_broker_costs_no_entry(vhost_url: str, broker_control:
 async def test_a_deleted_log_is_read_from_its_start(vhost_url: str) -> None:
     """A log that an operator deletes is declared again, and read from its beginning, whatever was read before."""
     sink = RabbitSink(vhost_url, name="test", clock=SystemClock())
-    async with reading(vhost_url) as (_, record), running_sink(sink), operator(vhost_url) as channel:
+    async with reading(vhost_url) as (_, record), running_sink(sink) as told, operator(vhost_url) as channel:
         sink.publish(written(1, 300))
         await eventually(lambda: len(record.positions) == 300, deadline=20)
         await channel.queue_delete(topology.LOG)
         await eventually(lambda: record.connections == 2, deadline=20)
+        # As a producer does whose messages are not answered: a channel may still know the log that is gone.
+        sink.reconnect()
+        await eventually(lambda: told.connections == 2, deadline=20)
         sink.publish(written(301, 310))
+        await eventually(lambda: len(told.settled) == 10, deadline=20)
         await eventually(lambda: len(record.positions) == 310, deadline=20)
     assert record.positions == ticks(1, 310)
     assert record.skips == 2  # the beginning, and the log made anew

@@ -38,14 +38,18 @@ class Reel:
     ) -> None:
         self._stream, self._start, self._take, self._prefetch = stream, start, take, prefetch
         self._skipped = skipped
-        self._next: int | None = None
+        self._next: int | str = start
+        """The offset of the next entry; before the first one where to begin."""
         self._run = 0
         """Which playing is the present one: what an older one brings is dropped."""
         self._again = asyncio.Event()
 
     def rewind(self) -> None:
         """Begin again at the start, now or on the next connection."""
-        self._next = None
+        self._begin(self._start)
+
+    def _begin(self, offset: str) -> None:
+        self._next = offset
         self._run += 1
         self._again.set()
 
@@ -76,7 +80,7 @@ class Reel:
             channel.closing.add_done_callback(partial(self._closed, link, self._run))
             take = partial(self._taken, self._run)
             playback = Playback(link, channel, take, stream=self._stream, prefetch=self._prefetch)
-            await playback.start(self._start if self._next is None else self._next)
+            await playback.start(self._next)
         return playback
 
     async def _end(self, link: Link) -> None:
@@ -91,14 +95,15 @@ class Reel:
             return
         if batch.offset is not None:
             # Offsets count entries: a log that was cut beyond our place, or is another one, goes on elsewhere.
-            if self._next is None or batch.offset - len(batch.entries) + 1 != self._next:
+            if batch.offset - len(batch.entries) + 1 != self._next:
                 self._skipped()
             self._next = batch.offset + 1
         self._take(batch)
 
     def _deleted(self, link: Link, _: object) -> None:
-        # A log made anew counts from 0: where we were means nothing there.
-        self.rewind()
+        # A log made anew counts from 0: where we were means nothing there.  An age would not do: on a log that is
+        # still empty the broker takes it for the next entry to come, which may be another one when it looks.
+        self._begin("first")
         link.end(LostReason.CLOSED, f"the broker ended the reading of {self._stream}")
 
     def _closed(self, link: Link, run: int, _: object) -> None:
