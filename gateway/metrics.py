@@ -18,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from gateway.admission.authority import Reason
 from gateway.closing import SEEN, TABLE, Close, Side, label
 
 BUCKETS: Final = (
@@ -45,6 +46,22 @@ class Handshake(StrEnum):
     BAD = "bad"
     OVERLOADED = "overloaded"
     DRAINING = "draining"
+    TOO_FAST = "too_fast"
+    """More handshakes per second than one address may make."""
+    ADDRESS_FULL = "address_full"
+    """As many connections as one address may have."""
+    SUBJECT_FULL = "subject_full"
+    """As many connections as one subject may have."""
+    ORIGIN = "origin"
+    """A page of somebody else's."""
+    NO_TOKEN = "no_token"  # noqa: S105 - the name of an outcome, not a secret
+    """None came, or none in time."""
+    REFUSED = "refused"
+    """The token lets nobody in; `tickwire_tokens_refused_total` says why."""
+    EXPIRED = "expired"
+    """The token held once."""
+    UNKNOWABLE = "unknowable"
+    """The keys, or the broker that tickets need, could not be reached."""
 
 
 class Eviction(StrEnum):
@@ -114,6 +131,7 @@ class Counters:
         "latencies",
         "slow",
         "ticks",
+        "tokens_refused",
     )
 
     def __init__(self) -> None:
@@ -124,6 +142,7 @@ class Counters:
         self.closes: Counter[tuple[Close, Side]] = Counter({(c, s): 0 for c in (*TABLE, *SEEN) for s in Side})
         self.evictions: Counter[Eviction] = Counter(dict.fromkeys(Eviction, 0))
         self.handshakes: Counter[Handshake] = Counter(dict.fromkeys(Handshake, 0))
+        self.tokens_refused: Counter[Reason] = Counter(dict.fromkeys(Reason, 0))
 
     def sent(self, frames: int, ticks: int, size: int) -> None:
         """Count what was written: *size* is bytes."""
@@ -211,6 +230,12 @@ class GatewayCollector(Collector):
         for outcome, count in counters.handshakes.items():
             handshakes.add_metric([outcome.value], count)
         yield handshakes
+        refused = CounterMetricFamily(
+            "tickwire_tokens_refused", "Tokens, keys and tickets that let nobody in.", labels=["reason"]
+        )
+        for why, times in counters.tokens_refused.items():
+            refused.add_metric([why.value], times)
+        yield refused
 
     def _latency(self) -> Metric:
         family = HistogramMetricFamily("tickwire_latency_seconds", "A tick's way, by stage.", labels=["stage"])

@@ -5,9 +5,11 @@ TickwireError
  │   ├─ BadSymbol          a symbol that does not match the pattern
  │   ├─ BadSettings        settings of a process (all faults at once)
  │   ├─ BadSymbolFile      a symbol file: file, line, column, reason
- │   └─ MalformedMessage   a message on the broker that no codec of ours wrote
+ │   ├─ MalformedMessage   a message on the broker that no codec of ours wrote
+ │   └─ TokenRefused       a token, key or ticket that lets nobody in (`gateway.admission`)
  ├─ BrokerUnavailable      the broker cannot serve this now; it will be tried again
  ├─ HistoryUnavailable     no history answered in time
+ ├─ KeysUnavailable        the keys that tokens are checked with were never fetched
  ├─ LeaseTaken             another producer publishes this shard
  ├─ CannotListen           an address that is taken or not ours: variable, address, reason
  └─ MissingRequirement     the machine lacks something that the command needs
@@ -60,6 +62,10 @@ class BrokerUnavailable(TickwireError):
 
 class HistoryUnavailable(TickwireError):
     """No history answered in time."""
+
+
+class KeysUnavailable(TickwireError):
+    """The keys that tokens are checked with were never fetched; whoever showed a token tries again."""
 
 
 class LeaseTaken(TickwireError):

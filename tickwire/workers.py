@@ -22,7 +22,7 @@ from gateway.doorway import bind
 from gateway.settings import GatewaySettings
 from services.broker.backoff import Backoff, jitter
 from services.errors import CannotListen, TickwireError
-from services.runtime.settings import variable
+from services.runtime.settings import typed, variable
 
 OPS_STEP: Final = 10
 """Worker n's operations port is `TICKWIRE_OPS_PORT` + 10 + n: 9110, 9111, ..."""
@@ -42,7 +42,7 @@ def environment(settings: GatewaySettings, number: int, port: int) -> dict[str, 
     own["ops_port"] = settings.ops_port and settings.ops_port + OPS_STEP + number
     given = {name: value for name, value in settings.model_dump().items() if value is not None}
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TICKWIRE_")}
-    return clean | {variable(name): str(value) for name, value in {**given, **own}.items()}
+    return clean | {variable(name): typed(value) for name, value in {**given, **own}.items()}
 
 
 def serve_all(settings: GatewaySettings) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:

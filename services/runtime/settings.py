@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
@@ -58,6 +58,16 @@ def broker_addresses(url: str) -> tuple[str, ...]:
 def _checked(url: str) -> str:
     broker_addresses(url)
     return url
+
+
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+Listed: Final = BeforeValidator(_split)
+"""For a field that is a tuple: in the environment its entries are separated by commas."""
 
 
 class ProcessSettings(BaseSettings):
@@ -113,7 +123,9 @@ def load(settings: type[S], given: Mapping[str, object] | None = None) -> S:
         return settings(**values)
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False)
-        raise BadSettings(sorted({_fault(settings, detail) for detail in details})) from None
+        # A list has a detail for each entry that is wrong: one sentence says as much.
+        faults = {detail["loc"][:1]: _fault(settings, detail) for detail in details}
+        raise BadSettings(sorted(faults.values())) from None
 
 
 def variable(field: str) -> str:
@@ -137,8 +149,13 @@ def allowed(field: FieldInfo) -> str:
 def default(field: FieldInfo) -> str:
     """Return the default of *field* as somebody would type it; empty where there is none."""
     value = field.get_default(call_default_factory=True, validated_data={})
-    if value is None or value is PydanticUndefined:
-        return ""
+    return "" if value is None or value is PydanticUndefined else typed(value)
+
+
+def typed(value: object) -> str:
+    """Return *value* of a setting as somebody would type it."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, bool):
