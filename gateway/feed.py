@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from gateway.admission.entitlement import ANYBODY, Entitlement
 from gateway.client import Client
 from gateway.commands import List, Subscribe, Unsubscribe
 from gateway.frames import Status
@@ -113,9 +114,14 @@ class Feed:
         """The newest status of each shard."""
         return self._hub.status
 
-    def join(self, outbox: Outbox, *, max_symbols: int) -> Client:
+    def join(self, outbox: Outbox, *, max_symbols: int, entitlement: Entitlement = ANYBODY) -> Client:
         """Take a client in."""
-        return self._hub.join(outbox, max_symbols=max_symbols)
+        return self._hub.join(outbox, max_symbols=max_symbols, entitlement=entitlement)
+
+    def entitle(self, client: Client, entitlement: Entitlement) -> None:
+        """Let *client* do what *entitlement* says from now on."""
+        self._hub.entitle(client, entitlement, self._clock.monotonic())
+        self._settle()
 
     def leave(self, client: Client) -> None:
         """Let a client go."""

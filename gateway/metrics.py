@@ -19,6 +19,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from gateway.admission.authority import Reason
+from gateway.admission.refusal import Handshake
 from gateway.closing import SEEN, TABLE, Close, Side, label
 
 BUCKETS: Final = (
@@ -37,31 +38,6 @@ class Stage(StrEnum):
     FANOUT = "fanout"
     """From the gateway's socket to the last client's."""
     TOTAL = "total"
-
-
-class Handshake(StrEnum):
-    """How an attempt to connect ended."""
-
-    OK = "ok"
-    BAD = "bad"
-    OVERLOADED = "overloaded"
-    DRAINING = "draining"
-    TOO_FAST = "too_fast"
-    """More handshakes per second than one address may make."""
-    ADDRESS_FULL = "address_full"
-    """As many connections as one address may have."""
-    SUBJECT_FULL = "subject_full"
-    """As many connections as one subject may have."""
-    ORIGIN = "origin"
-    """A page of somebody else's."""
-    NO_TOKEN = "no_token"  # noqa: S105 - the name of an outcome, not a secret
-    """None came, or none in time."""
-    REFUSED = "refused"
-    """The token lets nobody in; `tickwire_tokens_refused_total` says why."""
-    EXPIRED = "expired"
-    """The token held once."""
-    UNKNOWABLE = "unknowable"
-    """The keys, or the broker that tickets need, could not be reached."""
 
 
 class Eviction(StrEnum):

@@ -16,7 +16,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from gateway import sendqueue
+from gateway.admission.doorkeeper import Seat
 from gateway.admission.limits import TokenBucket
+from gateway.admission.stay import Stay, Turn
 from gateway.backlog import Backlog, Verdict
 from gateway.closing import GONE, TOO_SLOW, Close
 from gateway.frames import Frame
@@ -68,6 +70,10 @@ class Follow(Protocol):
 
     def drained(self) -> None:
         """Go on: everything was taken."""
+        ...
+
+    def timed(self, turn: Turn) -> None:
+        """Do what the connection's time asks for."""
         ...
 
 
@@ -133,7 +139,9 @@ class Session:
         "id",
         "opened",
         "outbox",
+        "seat",
         "slow_spells",
+        "stay",
     )
 
     def __init__(
@@ -146,8 +154,11 @@ class Session:
         bucket: TokenBucket,
         interrupt: Callable[[], object],
         now: float,
+        seat: Seat | None = None,
+        stay: Stay | None = None,
     ) -> None:
         self.id = identity
+        self.seat, self.stay = seat, stay
         self.outbox = Outbox(self, host.touched, host.wake)
         self.bucket = bucket
         self.closing: Close | None = None
@@ -306,6 +317,9 @@ class Session:
 
     def turn(self, now: float, sent_us: int, *, heartbeat_s: float) -> float:
         """Break a silence, ping, give up a client that is gone; return when to come again."""
+        stay = self.stay
+        if stay is not None and self._follow is not None and self.closing is None and now >= stay.next:
+            self._follow.timed(stay.look(now))
         if self.closing is not None or self.outbox.blocked or self._transport.is_closing():
             return now + heartbeat_s
         if now - self.heard >= 2 * PING_S:

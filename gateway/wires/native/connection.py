@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import random
 import secrets
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
 
+from gateway.admission import refusal
+from gateway.admission.doorkeeper import Caller, Seat
+from gateway.admission.entitlement import ANYBODY, Entitlement
 from gateway.admission.limits import TokenBucket
+from gateway.admission.reception import Reception
+from gateway.admission.refusal import Handshake, Refusal
+from gateway.admission.stay import Stay, Turn
 from gateway.closing import (
     GONE,
     INTERNAL,
     NO_CODE,
+    RESTART,
+    TOKEN_EXPIRED,
+    TOKEN_REFUSED,
     TOO_MANY_COMMANDS,
     Close,
     Side,
@@ -22,7 +33,7 @@ from gateway.closing import (
     sendable,
 )
 from gateway.commands import Auth, Command, List, Ping, Subscribe, Unsubscribe
-from gateway.frames import Error, Pong, Status
+from gateway.frames import Authorized, Error, Pong, Reconnect, Status
 from gateway.metrics import Counters, Op
 from gateway.outbox import Outbox
 from gateway.session import Session, tune
@@ -37,6 +48,11 @@ from gateway.wires.native.parse import LEAST_RATE, MOST_RATE, parse
 
 COMMAND_BYTES: Final = 64 * 1024
 """Most bytes of one message from a client; above it 1009."""
+
+AGE_JITTER: Final = 0.1
+"""Part of a connection's age that is random, so that clients that came together do not leave together."""
+NOTHING: Final = Entitlement()
+"""What a client may do before its token is there."""
 
 _OPS: Final = {Subscribe: Op.SUBSCRIBE, Unsubscribe: Op.UNSUBSCRIBE, List: Op.LIST, Ping: Op.PING, Auth: Op.AUTH}
 _log = structlog.get_logger("tickwire.session")
@@ -64,8 +80,12 @@ class ClientFeed(Protocol):
         """The newest status of each shard."""
         ...
 
-    def join(self, outbox: Outbox, *, max_symbols: int) -> Any:
+    def join(self, outbox: Outbox, *, max_symbols: int, entitlement: Entitlement) -> Any:
         """Take a client in."""
+        ...
+
+    def entitle(self, client: Any, entitlement: Entitlement) -> None:
+        """Let a client do what *entitlement* says from now on."""
         ...
 
     def leave(self, client: Any) -> None:
@@ -88,36 +108,65 @@ class ClientFeed(Protocol):
 class Desk:
     """What all native connections of a gateway share."""
 
-    def __init__(self, settings: GatewaySettings, feed: ClientFeed, sessions: Sessions) -> None:
+    def __init__(
+        self, settings: GatewaySettings, feed: ClientFeed, sessions: Sessions, reception: Reception
+    ) -> None:
         self.settings = settings
         self.feed = feed
         self.sessions = sessions
+        self.reception = reception
         self.counters: Counters = sessions.counters
         self.clock = sessions.clock
-        self._limits = {
-            "symbols": settings.max_symbols,
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def limits(self, entitlement: Entitlement) -> dict[str, object]:
+        """Return what a client with *entitlement* may do, as `welcome` and `authorized` say it."""
+        settings, symbols, rate = self.settings, entitlement.max_symbols, entitlement.max_rate
+        return {
+            "symbols": settings.max_symbols if symbols is None else min(settings.max_symbols, symbols),
             "message_bytes": COMMAND_BYTES,
             "commands_per_s": settings.command_rate,
             "command_burst": settings.command_burst,
-            "max_rate": [LEAST_RATE, MOST_RATE],
+            "max_rate": [LEAST_RATE, MOST_RATE if rate is None else rate],
         }
 
-    def welcome(self, session: Session, now: float) -> None:
+    def stay(self, seat: Seat, now: float) -> Stay:
+        """Return how long a new connection may stay."""
+        age = self.settings.age_s * random.uniform(1 - AGE_JITTER, 1 + AGE_JITTER)  # noqa: S311 - jitter
+        stay = Stay(old_at=now + age, token_by=now + self.settings.auth_s)
+        if seat.entitlement is not None:
+            self.grant(stay, seat.entitlement, now)
+        return stay
+
+    def grant(self, stay: Stay, entitlement: Entitlement, now: float) -> None:
+        """Let a connection stay as long as its token holds, by the clock of whoever checks it again."""
+        expires = entitlement.expires
+        left = math.inf if expires is None else expires - self.clock.wall_us() / 1e6 + self.settings.jwt_leeway_s
+        stay.grant(now + left)
+
+    def welcome(self, session: Session, seat: Seat, now: float) -> None:
         """Say the first words to a client."""
         stale = [status for status in self.feed.status.values() if not status.live]
+        auth = "none" if not self.reception.required else "required" if seat.entitlement is None else "ok"
         session.say(
             encode.welcome(
                 session.id,
                 sent_us=self.clock.wall_us(),
                 live=self.feed.ready and not stale,
-                auth="none",
-                limits=self._limits,
+                auth=auth,
+                limits=self.limits(seat.entitlement or ANYBODY),
                 heartbeat_s=self.sessions.heartbeat_s,
             ),
             now,
         )
         for status in stale:
             session.outbox.say(status)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what must be waited for; a connection has one such at most."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 class Connection(asyncio.Protocol):
@@ -127,12 +176,15 @@ class Connection(asyncio.Protocol):
     feed's business.
     """
 
-    __slots__ = ("_client", "_desk", "_ending", "_inbound", "_session", "_transport")
+    __slots__ = ("_caller", "_client", "_desk", "_ending", "_held", "_inbound", "_seat", "_session", "_transport")
 
-    def __init__(self, desk: Desk, transport: asyncio.Transport, peer: str | None) -> None:
+    def __init__(self, desk: Desk, transport: asyncio.Transport, caller: Caller, seat: Seat) -> None:
         self._desk, self._transport = desk, transport
+        self._caller, self._seat = caller, seat
         self._inbound: Inbound | None = None
         self._ending: _Ending | None = None
+        self._held: list[inbound.Event] | None = None
+        """What came behind an `auth` whose token is being checked; None: none is."""
         transport.set_protocol(self)
         settings, now = desk.settings, desk.clock.monotonic()
         self._session = session = Session(
@@ -143,13 +195,27 @@ class Connection(asyncio.Protocol):
             bucket=TokenBucket(settings.command_rate, settings.command_burst, now),
             interrupt=self._interrupted,
             now=now,
+            seat=seat,
+            stay=desk.stay(seat, now),
         )
         session.outbox.fd = tune(transport)
         desk.sessions.add(session)
-        desk.welcome(session, now)
-        self._client = desk.feed.join(session.outbox, max_symbols=settings.max_symbols)
+        desk.welcome(session, seat, now)
+        entitlement = seat.entitlement or NOTHING
+        self._client = desk.feed.join(
+            session.outbox, max_symbols=settings.max_symbols, entitlement=entitlement
+        )
         session.follow(self)
-        _log.info("session.opened", session=session.id, peer=peer, wire="native")
+        if seat.entitlement is not None:
+            desk.counters.handshakes[Handshake.OK] += 1
+        _log.info(
+            "session.opened",
+            session=session.id,
+            peer=caller.address,
+            origin=caller.origin,
+            subject=seat.subject,
+            wire="native",
+        )
 
     # -------------------------------------------------------------------------------- what the session reports
 
@@ -161,6 +227,23 @@ class Connection(asyncio.Protocol):
     def drained(self) -> None:
         """Go on: everything was taken."""
         self._desk.feed.drained(self._client)
+
+    def timed(self, turn: Turn) -> None:
+        """Do what the connection's time asks for."""
+        desk, session = self._desk, self._session
+        match turn:
+            case Turn.WARN:
+                session.outbox.say(self._authorized(None))
+            case Turn.EXPIRED:
+                self._close(TOKEN_EXPIRED, Side.SERVER)
+            case Turn.UNASKED:
+                desk.reception.turned_away(self._caller, refusal.NO_TOKEN)
+                self._close(TOKEN_REFUSED, Side.SERVER)
+            case Turn.OLD:
+                session.outbox.say(Reconnect(0, "age"))
+                self._close(RESTART, Side.SERVER)
+            case _:
+                pass
 
     # --------------------------------------------------------------------------------- what the transport says
 
@@ -179,10 +262,20 @@ class Connection(asyncio.Protocol):
 
     def _read(self, data: bytes, now: float) -> None:
         parser = self._inbound or Inbound(COMMAND_BYTES)
-        for event in parser.feed(data):
+        self._inbound = parser
+        if self._take_all(parser.feed(data), now):
+            self._inbound = None if parser.idle else parser
+
+    def _take_all(self, events: Sequence[inbound.Event], now: float) -> bool:
+        """Do what *events* ask for, as far as no token is being checked; return whether the connection goes on."""
+        for n, event in enumerate(events):
+            if self._held is not None:
+                self._held += events[n:]
+                self._transport.pause_reading()
+                break
             if not self._take(event, now):
-                return
-        self._inbound = None if parser.idle else parser
+                return False
+        return True
 
     def pause_writing(self) -> None:
         """The socket is full."""
@@ -234,7 +327,7 @@ class Connection(asyncio.Protocol):
             # Before the answer: a client may forget an id once it is answered.
             self._fault(op, parsed.fault)
         result = self._obey(parsed.command)
-        if parsed.fault is None:
+        if parsed.fault is None and result != "checked":
             self._desk.counters.commands[op, result] += 1
 
     def _fault(self, op: Op, fault: CommandFault) -> None:
@@ -245,13 +338,67 @@ class Connection(asyncio.Protocol):
         match command:
             case Ping():
                 self._session.outbox.say(Pong(command.id))
+            case Auth() if self._desk.reception.required:
+                self._held = []
+                self._desk.spawn(self._authorize(command))
+                return "checked"
             case Auth():
-                code = ErrorCode.AUTH_NOT_REQUIRED
-                self._session.outbox.say(Error(command.id, code, "this gateway asks for no token"))
-                return code
+                return self._refuse(command, ErrorCode.AUTH_NOT_REQUIRED, "this gateway asks for no token")
+            case _ if self._seat.entitlement is None:
+                return self._refuse(command, ErrorCode.AUTH_REQUIRED, "show a token with auth first")
             case _:
                 self._desk.feed.obey(self._client, command)
         return "ok"
+
+    def _refuse(self, command: Command, code: ErrorCode, message: str) -> str:
+        self._session.outbox.say(Error(command.id, code, message))
+        return code
+
+    # ------------------------------------------------------------------------------------------------ tokens
+
+    async def _authorize(self, command: Auth) -> None:
+        """Have a token checked; what the client says meanwhile waits."""
+        newcomer = self._seat.entitlement is None
+        try:
+            why = await self._desk.reception.renew(self._caller, self._seat, command.token)
+            if self._ending is None and not self._transport.is_closing():
+                self._renewed(command, why, newcomer=newcomer)
+        except Exception:  # noqa: BLE001 - a defect of ours ends one client, not the others
+            _log.exception("session.failed", session=self._session.id)
+            self._close(INTERNAL, Side.SERVER)
+
+    def _renewed(self, command: Auth, why: Refusal | None, *, newcomer: bool) -> None:
+        """Say what became of a token, and go on with what waited for it."""
+        desk, session = self._desk, self._session
+        now = desk.clock.monotonic()
+        if why is None:
+            self._entitled(command, now, newcomer=newcomer)
+        elif newcomer:
+            desk.reception.turned_away(self._caller, why)
+            self._close(why.close, Side.SERVER)
+            return
+        else:
+            desk.counters.commands[Op.AUTH, self._refuse(command, ErrorCode.TOKEN_REFUSED, why.text)] += 1
+        held, self._held = self._held or [], None
+        if self._take_all(held, now) and self._held is None and not session.blocked:
+            self._transport.resume_reading()
+
+    def _entitled(self, command: Auth, now: float, *, newcomer: bool) -> None:
+        desk, session, entitlement = self._desk, self._session, self._seat.entitlement
+        if entitlement is None or session.stay is None:
+            return
+        desk.counters.commands[Op.AUTH, "ok"] += 1
+        if newcomer:
+            desk.counters.handshakes[Handshake.OK] += 1
+        desk.grant(session.stay, entitlement, now)
+        desk.sessions.hurry(session)
+        session.outbox.say(self._authorized(command.id))
+        desk.feed.entitle(self._client, entitlement)
+
+    def _authorized(self, command_id: int | None) -> Authorized:
+        entitlement = self._seat.entitlement or NOTHING
+        expires = None if entitlement.expires is None else round(entitlement.expires * 1e6)
+        return Authorized(command_id, expires, self._desk.limits(entitlement))
 
     # ---------------------------------------------------------------------------------------------- the end
 
@@ -285,6 +432,9 @@ class Connection(asyncio.Protocol):
         self._session.closing = close
         self._session.follow(None)
         self._desk.feed.leave(self._client)
+        self._seat.leave()
+        if self._seat.entitlement is None and side is Side.CLIENT:
+            self._desk.counters.handshakes[Handshake.NO_TOKEN] += 1
 
     def _ended(self) -> None:
         """The socket is gone."""
@@ -300,6 +450,7 @@ class Connection(asyncio.Protocol):
             code=label(ending.close),
             reason=ending.close.reason,
             side=ending.side.value,
+            subject=self._seat.subject,
             seconds=round(desk.clock.monotonic() - session.opened, 3),
             symbols=ending.symbols,
             slow=session.slow_spells,

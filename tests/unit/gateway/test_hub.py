@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from gateway.admission.entitlement import Entitlement
 from gateway.client import Client
 from gateway.commands import EVERYTHING, List, Subscribe, Unsubscribe
 from gateway.frames import (
@@ -623,3 +624,111 @@ def test_ticks_of_several_symbols_share_a_pass(order: tuple[Symbol, Symbol]) -> 
     floor.hub.accept(messages, floor.now)
 
     assert floor.said() == [tick(s, 2) for s in order]
+
+
+# --------------------------------------------------------------------------------------------- entitlements
+
+ONLY_A = Entitlement(names=frozenset({A}))
+
+
+def entitled(floor: Floor, entitlement: Entitlement) -> None:
+    """The client shows another token."""
+    floor.hub.entitle(floor.client, entitlement, floor.now)
+
+
+def test_what_a_token_does_not_name_is_rejected() -> None:
+    """A symbol outside the entitlement is rejected by name, known or not, and the broker is not asked for it."""
+    floor = Floor()
+    entitled(floor, ONLY_A)
+    floor.subscribe(A, B, Symbol("ZZZZ"))
+
+    assert floor.open() == [A]
+    floor.later(GATHER)
+    said = [frame for frame in floor.said() if isinstance(frame, Subscribed)]
+    assert {s for frame in said for s in frame.symbols} == {A}
+    assert {s: r for frame in said for s, r in frame.rejected.items()} == {
+        B: Rejection.NOT_ENTITLED,
+        Symbol("ZZZZ"): Rejection.NOT_ENTITLED,
+    }
+
+
+def test_delayed_data_is_not_to_be_had() -> None:
+    """A token for delayed data is told that this version has none, symbol by symbol."""
+    floor = Floor()
+    entitled(floor, Entitlement(prefixes=("",), delayed=True))
+    floor.subscribe(A)
+
+    assert floor.said() == [Subscribed(1, {}, {A: Rejection.DELAYED_UNAVAILABLE}, 0)]
+    assert floor.open() == []
+
+
+def test_everything_is_what_may_be_followed() -> None:
+    """`*` follows the part of the directory that the token names, now and later."""
+    floor = Floor()
+    entitled(floor, Entitlement(prefixes=("A", "C")))
+    floor.subscribe(EVERYTHING)
+
+    assert floor.open() == [A, C]
+    floor.learn(*map(instrument, (A, B, C, Symbol("CX"), Symbol("DX"))), version=2)
+    assert floor.open() == [Symbol("CX")]
+
+
+def test_a_wider_token_widens_everything() -> None:
+    """Who follows `*` gets what a new token adds."""
+    floor = Floor()
+    entitled(floor, ONLY_A)
+    floor.subscribe(EVERYTHING)
+    assert floor.open() == [A]
+
+    entitled(floor, Entitlement(prefixes=("",)))
+    assert floor.open() == [B, C]
+
+
+def test_a_smaller_token_ends_what_it_does_not_name() -> None:
+    """What a new token does not name is ended and said, pending or followed; the rest goes on undisturbed."""
+    floor = Floor()
+    floor.subscribe(A, B)
+    floor.open()
+    floor.live(A, 1)
+    floor.live(B, 1)
+    floor.subscribe(C, command_id=2)
+    floor.said()
+    entitled(floor, ONLY_A)
+
+    assert floor.said() == [
+        Subscribed(2, {}, {C: Rejection.NOT_ENTITLED}, 0),
+        Unsubscribed(None, (B,), "not_entitled"),
+    ]
+    floor.live(A, 2)
+    floor.live(B, 2)
+    assert floor.said() == [tick(A, 2)]
+
+
+def test_a_smaller_number_ends_the_newest() -> None:
+    """With a smaller number of symbols the ones that were followed first stay."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.open()
+    floor.subscribe(B, C, command_id=2)
+    floor.open()
+    floor.later(GATHER)
+    floor.said()
+    entitled(floor, Entitlement(prefixes=("",), max_symbols=2))
+
+    assert floor.said() == [Unsubscribed(None, (C,), "not_entitled")]
+    floor.subscribe(C, command_id=3)
+    assert floor.said() == [Error(3, "too_many_symbols", "symbols: at most 2 on one connection")]
+
+
+def test_a_rate_is_bounded_by_the_token() -> None:
+    """The rate in force is the smaller one of what is asked for and what the token allows; a new token slows down."""
+    floor = Floor()
+    entitled(floor, Entitlement(prefixes=("",), max_rate=5))
+    floor.subscribe(A)
+    floor.subscribe(B, command_id=2, max_rate=2)
+    floor.open()
+    said = [frame for frame in floor.said() if isinstance(frame, Subscribed)]
+    assert {s: accepted.max_rate for frame in said for s, accepted in frame.symbols.items()} == {A: 5, B: 2}
+
+    entitled(floor, Entitlement(prefixes=("",), max_rate=1))
+    assert {symbol: f.max_rate for symbol, f in floor.client.followers.items()} == {A: 1, B: 1}
