@@ -23,7 +23,7 @@ from gateway.closing import (
 )
 from gateway.commands import Auth, Command, List, Ping, Subscribe, Unsubscribe
 from gateway.frames import Error, Pong, Status
-from gateway.metrics import Counters, Op
+from gateway.metrics import Counters, Flood, Op
 from gateway.outbox import Outbox
 from gateway.session import Session, tune
 from gateway.sessions import Sessions
@@ -34,9 +34,6 @@ from gateway.wires.inbound import Inbound
 from gateway.wires.native import encode
 from gateway.wires.native.faults import CommandFault, ErrorCode
 from gateway.wires.native.parse import LEAST_RATE, MOST_RATE, parse
-
-COMMAND_BYTES: Final = 64 * 1024
-"""Most bytes of one message from a client; above it 1009."""
 
 _OPS: Final = {Subscribe: Op.SUBSCRIBE, Unsubscribe: Op.UNSUBSCRIBE, List: Op.LIST, Ping: Op.PING, Auth: Op.AUTH}
 _log = structlog.get_logger("tickwire.session")
@@ -96,7 +93,7 @@ class Desk:
         self.clock = sessions.clock
         self._limits = {
             "symbols": settings.max_symbols,
-            "message_bytes": COMMAND_BYTES,
+            "message_bytes": settings.message_bytes,
             "commands_per_s": settings.command_rate,
             "command_burst": settings.command_burst,
             "max_rate": [LEAST_RATE, MOST_RATE],
@@ -178,7 +175,7 @@ class Connection(asyncio.Protocol):
             self._close(INTERNAL, Side.SERVER)
 
     def _read(self, data: bytes, now: float) -> None:
-        parser = self._inbound or Inbound(COMMAND_BYTES)
+        self._inbound = parser = self._inbound or Inbound(self._desk.settings.message_bytes)
         for event in parser.feed(data):
             if not self._take(event, now):
                 return
@@ -213,7 +210,9 @@ class Connection(asyncio.Protocol):
             case inbound.Violation(code):
                 self._close(by_code(code), Side.SERVER, failed=True)
                 return False
-        if not session.bucket.take(now):
+        flood = self._flood(event, now)
+        if flood is not None:
+            self._desk.counters.floods[flood] += 1
             self._close(TOO_MANY_COMMANDS, Side.SERVER)
             return False
         match event:
@@ -222,6 +221,19 @@ class Connection(asyncio.Protocol):
             case inbound.Ping(payload):
                 session.write(framing.pong(payload))
         return True
+
+    def _flood(self, event: inbound.Event, now: float) -> Flood | None:
+        """Whether *event* is one too many.  A pong to a ping of ours is free, others cost as much as a ping."""
+        session = self._session
+        match event:
+            case inbound.Message():
+                return None if session.bucket.take(now) else Flood.COMMANDS
+            case inbound.Pong() if session.answered():
+                return None
+        if session.pings is None:
+            settings = self._desk.settings
+            session.pings = TokenBucket(settings.ping_rate, settings.ping_burst, now)
+        return None if session.pings.take(now) else Flood.PINGS
 
     def _command(self, data: str | bytes) -> None:
         try:
@@ -276,7 +288,7 @@ class Connection(asyncio.Protocol):
         session.flush(self._desk.clock.monotonic(), self._desk.clock.wall_us())
         session.outbox.fd = -1
         session.write(framing.close(close.code if sendable(close) else None, close.reason))
-        reader = self._inbound or Inbound(COMMAND_BYTES)
+        reader = self._inbound or Inbound(self._desk.settings.message_bytes)
         Farewell(self._transport, reader, finish=session.finish, ended=self._ended, failed=failed)
 
     def _leave(self, close: Close, side: Side) -> None:

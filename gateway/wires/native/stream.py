@@ -14,7 +14,7 @@ from gateway.wires import framing
 from gateway.wires.farewell import Farewell
 from gateway.wires.handover import Upgrade, take_over
 from gateway.wires.inbound import Inbound
-from gateway.wires.native.connection import COMMAND_BYTES, ClientFeed, Connection, Desk
+from gateway.wires.native.connection import ClientFeed, Connection, Desk
 
 SUBPROTOCOL: Final = "tickwire.v1"
 """A client that offers it is upgraded before it is refused: a browser cannot see an HTTP status."""
@@ -76,7 +76,9 @@ class Stream:
         self._counters.closes[refusal.close, Side.SERVER] += 1
         transport, tail = take_over(request)
         transport.write(framing.close(refusal.close.code, refusal.close.reason))
-        farewell = Farewell(transport, Inbound(COMMAND_BYTES), finish=transport.abort, ended=_nothing)
+        farewell = Farewell(
+            transport, Inbound(self._desk.settings.message_bytes), finish=transport.abort, ended=_nothing
+        )
         if tail:
             farewell.data_received(tail)
 
