@@ -18,7 +18,7 @@ from gateway.readings import feed_readings
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
 from gateway.tls import server_context
-from gateway.wires.native.connection import ClientFeed
+from gateway.wires.native.desk import ClientFeed
 from gateway.wires.native.encode import HEARTBEAT_S, encode
 from gateway.wires.native.stream import Stream
 from gateway.wires.pages import Page, add_pages, read_pages

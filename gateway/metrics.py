@@ -51,6 +51,14 @@ class Eviction(StrEnum):
     """Did not leave in time while the gateway was ending."""
 
 
+class Flood(StrEnum):
+    """What a client sent too much of: it was closed with 4429."""
+
+    COMMANDS = "commands"
+    PINGS = "pings"
+    """Pings, and pongs that nobody asked for."""
+
+
 class Op(StrEnum):
     """A command, for the label `op`."""
 
@@ -100,6 +108,7 @@ class Counters:
         "contents",
         "dead_writes",
         "evictions",
+        "floods",
         "flushes",
         "frames",
         "handshakes",
@@ -117,6 +126,7 @@ class Counters:
         self.commands: Counter[tuple[str, str]] = Counter({(op, "ok"): 0 for op in Op if op is not Op.INVALID})
         self.closes: Counter[tuple[Close, Side]] = Counter({(c, s): 0 for c in (*TABLE, *SEEN) for s in Side})
         self.evictions: Counter[Eviction] = Counter(dict.fromkeys(Eviction, 0))
+        self.floods: Counter[Flood] = Counter(dict.fromkeys(Flood, 0))
         self.handshakes: Counter[Handshake] = Counter(dict.fromkeys(Handshake, 0))
         self.tokens_refused: Counter[Reason] = Counter(dict.fromkeys(Reason, 0))
 
@@ -202,6 +212,12 @@ class GatewayCollector(Collector):
         for reason, count in counters.evictions.items():
             evictions.add_metric([reason.value], count)
         yield evictions
+        floods = CounterMetricFamily(
+            "tickwire_floods", "Clients that sent more than they may: closed with 4429.", labels=["of"]
+        )
+        for flood, count in counters.floods.items():
+            floods.add_metric([flood.value], count)
+        yield floods
         handshakes = CounterMetricFamily("tickwire_handshakes", "Attempts to connect.", labels=["result"])
         for outcome, count in counters.handshakes.items():
             handshakes.add_metric([outcome.value], count)

@@ -128,6 +128,7 @@ class Session:
         "_follow",
         "_host",
         "_interrupt",
+        "_owed",
         "_pinged",
         "_rest",
         "_slow",
@@ -139,6 +140,7 @@ class Session:
         "id",
         "opened",
         "outbox",
+        "pings",
         "seat",
         "slow_spells",
         "stay",
@@ -161,6 +163,8 @@ class Session:
         self.seat, self.stay = seat, stay
         self.outbox = Outbox(self, host.touched, host.wake)
         self.bucket = bucket
+        self.pings: TokenBucket | None = None
+        """For pings and for pongs that nobody asked for; None: there was none yet, as with most clients."""
         self.closing: Close | None = None
         """Why the gateway ends this connection, once it does."""
         self.opened = self.heard = now
@@ -171,7 +175,7 @@ class Session:
         self._interrupt = interrupt
         self._follow: Follow | None = None
         self.outbox.said = self._pinged = now
-        self._aborted = self._slow = False
+        self._aborted = self._slow = self._owed = False
         self._backlog: Backlog | None = None
         self._rest: deque[bytes] | None = None
         """Frames behind a full socket, where one write had several; nearly always None (an empty deque is 0.6
@@ -334,11 +338,16 @@ class Session:
 
     def _speak(self, heartbeat: bool, ping: bool, now: float, sent_us: int) -> None:  # noqa: FBT001 - two flags, one caller
         if ping:
-            self._pinged = now
+            self._pinged, self._owed = now, True
         if heartbeat:
             self.say(self._wire.heartbeat(sent_us), now, and_ping=ping)
         elif ping:
             self._put(framing.PING)
+
+    def answered(self) -> bool:
+        """Take a pong; return whether it is the first one since our last ping."""
+        owed, self._owed = self._owed, False
+        return owed
 
     def end(self, close: Close) -> None:
         """Have the protocol close this connection."""

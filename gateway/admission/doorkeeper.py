@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.admission import origin, refusal
+from gateway.admission import refusal
 from gateway.admission.authority import Reason, TokenRefused
 from gateway.admission.census import Census, Fullness
 from gateway.admission.entitlement import Entitlement
+from gateway.admission.origin import allowed
 from gateway.admission.refusal import Refusal
 from gateway.admission.revoked import Revoked
 
@@ -56,8 +57,8 @@ class Seat:
             TokenRefused: the place is somebody else's.
         """
         if self.entitlement is None:
-            full = self._census.join(entitlement.subject, entitlement.max_connections)
-            if full is not None:
+            subject = entitlement.subject
+            if subject is not None and (full := self._census.claim(subject, entitlement.max_connections)):
                 return _FULL[full]
         elif entitlement.subject != self.entitlement.subject:
             raise TokenRefused(Reason.SUBJECT)
@@ -84,7 +85,7 @@ class Doorkeeper:
         wait = self.census.knock(caller.key, now)
         if wait is not None:
             return refusal.TOO_FAST._replace(retry_after_s=max(1, round(wait + 0.5)))
-        if not origin.allowed(caller.origin, caller.host, secure=caller.secure, origins=self._origins):
+        if not allowed(caller.origin, caller.host, caller.secure, self._origins):
             return refusal.ORIGIN
         return None
 

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 from aiohttp import web
 
-from gateway.admission import address
+from gateway.admission.address import Network
 from gateway.admission.authority import Reason, TokenRefused
 from gateway.admission.doorkeeper import Caller
 from gateway.admission.reception import Shown
 
 BEARER: Final = "bearer."
-"""Beginning of a subprotocol whose rest is a token: the one header of a WebSocket that a browser lets pages fill."""
+"""Beginning of a subprotocol whose rest is a token: the one header of a WebSocket that a page may fill."""
 TICKET: Final = "ticket"
 """The one secret that may stand in a URL: it is worth nothing a moment later."""
 FORBIDDEN_QUERY: Final = frozenset({"token", "access_token", "api_key", "apikey", "key", "jwt", "authorization"})
 """Where other servers take tokens, and every proxy on the way writes them into its log."""
 
-Networks = Sequence[IPv4Network | IPv6Network]
+Networks = Sequence[Network]
 
 
 def read_caller(request: web.Request, trusted: Networks) -> Caller:
@@ -33,9 +32,7 @@ def read_caller(request: web.Request, trusted: Networks) -> Caller:
         key=address.key(found),
         origin=request.headers.get("Origin"),
         host=request.host,
-        secure=address.secure(
-            peer, request.headers.get("X-Forwarded-Proto"), trusted, tls=_is_tls(request)
-        ),
+        secure=address.secure(peer, request.headers.get("X-Forwarded-Proto"), trusted, tls=_is_tls(request)),
     )
 
 

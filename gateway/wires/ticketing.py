@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import orjson
 from aiohttp import web
 
 from gateway.admission.authority import TokenRefused
-from gateway.admission.origin import listed
+from gateway.admission.origin import allowed
 from gateway.admission.reception import Reception
 from gateway.admission.refusal import Refusal
 from gateway.wires.caller import Networks, read_caller, shown
 from gateway.wires.turning import turn_away
 from services.broker.tickets import TICKET_S
 
-_PREFLIGHT_S = 600
+_PREFLIGHT_S: Final = 600
+"""Seconds that a browser may remember the answer."""
 
 
 class Ticketing:
@@ -49,6 +52,6 @@ class Ticketing:
 
     def _allow(self, request: web.Request) -> dict[str, str]:
         origin = request.headers.get("Origin")
-        if origin is None or not listed(origin, self._origins):
+        if origin is None or not self._origins or not allowed(origin, "", False, self._origins):
             return {}
         return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import random
 import secrets
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import structlog
 
 from gateway.admission import refusal
 from gateway.admission.doorkeeper import Caller, Seat
-from gateway.admission.entitlement import ANYBODY, Entitlement
+from gateway.admission.entitlement import Entitlement
 from gateway.admission.limits import TokenBucket
-from gateway.admission.reception import Reception
 from gateway.admission.refusal import Handshake, Refusal
-from gateway.admission.stay import Stay, Turn
+from gateway.admission.stay import Turn
 from gateway.closing import (
     GONE,
     INTERNAL,
@@ -33,140 +29,22 @@ from gateway.closing import (
     sendable,
 )
 from gateway.commands import Auth, Command, List, Ping, Subscribe, Unsubscribe
-from gateway.frames import Authorized, Error, Pong, Reconnect, Status
-from gateway.metrics import Counters, Op
-from gateway.outbox import Outbox
+from gateway.frames import Authorized, Error, Pong, Reconnect
+from gateway.metrics import Flood, Op
 from gateway.session import Session, tune
-from gateway.sessions import Sessions
-from gateway.settings import GatewaySettings
 from gateway.wires import framing, inbound
 from gateway.wires.farewell import Farewell
 from gateway.wires.inbound import Inbound
 from gateway.wires.native import encode
+from gateway.wires.native.desk import Desk
 from gateway.wires.native.faults import CommandFault, ErrorCode
-from gateway.wires.native.parse import LEAST_RATE, MOST_RATE, parse
+from gateway.wires.native.parse import parse
 
-COMMAND_BYTES: Final = 64 * 1024
-"""Most bytes of one message from a client; above it 1009."""
-
-AGE_JITTER: Final = 0.1
-"""Part of a connection's age that is random, so that clients that came together do not leave together."""
 NOTHING: Final = Entitlement()
 """What a client may do before its token is there."""
 
 _OPS: Final = {Subscribe: Op.SUBSCRIBE, Unsubscribe: Op.UNSUBSCRIBE, List: Op.LIST, Ping: Op.PING, Auth: Op.AUTH}
 _log = structlog.get_logger("tickwire.session")
-
-
-class Following(Protocol):
-    """What the feed knows a client by."""
-
-    @property
-    def subscriptions(self) -> int:
-        """How many symbols it follows."""
-        ...
-
-
-class ClientFeed(Protocol):
-    """The part of the feed that a wire needs: `gateway.feed.Feed`."""
-
-    @property
-    def ready(self) -> bool:
-        """Whether a broker was connected, and a heartbeat seen, since the start."""
-        ...
-
-    @property
-    def status(self) -> Mapping[str, Status]:
-        """The newest status of each shard."""
-        ...
-
-    def join(self, outbox: Outbox, *, max_symbols: int, entitlement: Entitlement) -> Any:
-        """Take a client in."""
-        ...
-
-    def entitle(self, client: Any, entitlement: Entitlement) -> None:
-        """Let a client do what *entitlement* says from now on."""
-        ...
-
-    def leave(self, client: Any) -> None:
-        """Let a client go."""
-        ...
-
-    def obey(self, client: Any, command: Subscribe | Unsubscribe | List) -> None:
-        """Carry out a command; answers arrive in the outbox."""
-        ...
-
-    def slow(self, client: Any) -> None:
-        """Conflate for a client."""
-        ...
-
-    def drained(self, client: Any) -> None:
-        """Go on with a client."""
-        ...
-
-
-class Desk:
-    """What all native connections of a gateway share."""
-
-    def __init__(
-        self, settings: GatewaySettings, feed: ClientFeed, sessions: Sessions, reception: Reception
-    ) -> None:
-        self.settings = settings
-        self.feed = feed
-        self.sessions = sessions
-        self.reception = reception
-        self.counters: Counters = sessions.counters
-        self.clock = sessions.clock
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def limits(self, entitlement: Entitlement) -> dict[str, object]:
-        """Return what a client with *entitlement* may do, as `welcome` and `authorized` say it."""
-        settings, symbols, rate = self.settings, entitlement.max_symbols, entitlement.max_rate
-        return {
-            "symbols": settings.max_symbols if symbols is None else min(settings.max_symbols, symbols),
-            "message_bytes": COMMAND_BYTES,
-            "commands_per_s": settings.command_rate,
-            "command_burst": settings.command_burst,
-            "max_rate": [LEAST_RATE, MOST_RATE if rate is None else rate],
-        }
-
-    def stay(self, seat: Seat, now: float) -> Stay:
-        """Return how long a new connection may stay."""
-        age = self.settings.age_s * random.uniform(1 - AGE_JITTER, 1 + AGE_JITTER)  # noqa: S311 - jitter
-        stay = Stay(old_at=now + age, token_by=now + self.settings.auth_s)
-        if seat.entitlement is not None:
-            self.grant(stay, seat.entitlement, now)
-        return stay
-
-    def grant(self, stay: Stay, entitlement: Entitlement, now: float) -> None:
-        """Let a connection stay as long as its token holds, by the clock of whoever checks it again."""
-        expires = entitlement.expires
-        left = math.inf if expires is None else expires - self.clock.wall_us() / 1e6 + self.settings.jwt_leeway_s
-        stay.grant(now + left)
-
-    def welcome(self, session: Session, seat: Seat, now: float) -> None:
-        """Say the first words to a client."""
-        stale = [status for status in self.feed.status.values() if not status.live]
-        auth = "none" if not self.reception.required else "required" if seat.entitlement is None else "ok"
-        session.say(
-            encode.welcome(
-                session.id,
-                sent_us=self.clock.wall_us(),
-                live=self.feed.ready and not stale,
-                auth=auth,
-                limits=self.limits(seat.entitlement or ANYBODY),
-                heartbeat_s=self.sessions.heartbeat_s,
-            ),
-            now,
-        )
-        for status in stale:
-            session.outbox.say(status)
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do what must be waited for; a connection has one such at most."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 class Connection(asyncio.Protocol):
@@ -176,15 +54,25 @@ class Connection(asyncio.Protocol):
     feed's business.
     """
 
-    __slots__ = ("_caller", "_client", "_desk", "_ending", "_held", "_inbound", "_seat", "_session", "_transport")
+    __slots__ = (
+        "_caller",
+        "_checking",
+        "_client",
+        "_desk",
+        "_ending",
+        "_inbound",
+        "_seat",
+        "_session",
+        "_transport",
+    )
 
     def __init__(self, desk: Desk, transport: asyncio.Transport, caller: Caller, seat: Seat) -> None:
         self._desk, self._transport = desk, transport
         self._caller, self._seat = caller, seat
         self._inbound: Inbound | None = None
         self._ending: _Ending | None = None
-        self._held: list[inbound.Event] | None = None
-        """What came behind an `auth` whose token is being checked; None: none is."""
+        self._checking = False
+        """Whether a token is being checked: what the client says meanwhile is read afterwards."""
         transport.set_protocol(self)
         settings, now = desk.settings, desk.clock.monotonic()
         self._session = session = Session(
@@ -202,9 +90,7 @@ class Connection(asyncio.Protocol):
         desk.sessions.add(session)
         desk.welcome(session, seat, now)
         entitlement = seat.entitlement or NOTHING
-        self._client = desk.feed.join(
-            session.outbox, max_symbols=settings.max_symbols, entitlement=entitlement
-        )
+        self._client = desk.feed.join(session.outbox, max_symbols=settings.max_symbols, entitlement=entitlement)
         session.follow(self)
         if seat.entitlement is not None:
             desk.counters.handshakes[Handshake.OK] += 1
@@ -261,21 +147,15 @@ class Connection(asyncio.Protocol):
             self._close(INTERNAL, Side.SERVER)
 
     def _read(self, data: bytes, now: float) -> None:
-        parser = self._inbound or Inbound(COMMAND_BYTES)
-        self._inbound = parser
-        if self._take_all(parser.feed(data), now):
-            self._inbound = None if parser.idle else parser
-
-    def _take_all(self, events: Sequence[inbound.Event], now: float) -> bool:
-        """Do what *events* ask for, as far as no token is being checked; return whether the connection goes on."""
-        for n, event in enumerate(events):
-            if self._held is not None:
-                self._held += events[n:]
-                self._transport.pause_reading()
-                break
+        self._inbound = parser = self._inbound or Inbound(self._desk.settings.message_bytes)
+        events = parser.feed(data)
+        while not self._checking and (event := next(events, None)) is not None:
             if not self._take(event, now):
-                return False
-        return True
+                return
+        if self._checking:
+            self._transport.pause_reading()
+        else:
+            self._inbound = None if parser.idle else parser
 
     def pause_writing(self) -> None:
         """The socket is full."""
@@ -306,7 +186,9 @@ class Connection(asyncio.Protocol):
             case inbound.Violation(code):
                 self._close(by_code(code), Side.SERVER, failed=True)
                 return False
-        if not session.bucket.take(now):
+        flood = self._flood(event, now)
+        if flood is not None:
+            self._desk.counters.floods[flood] += 1
             self._close(TOO_MANY_COMMANDS, Side.SERVER)
             return False
         match event:
@@ -315,6 +197,19 @@ class Connection(asyncio.Protocol):
             case inbound.Ping(payload):
                 session.write(framing.pong(payload))
         return True
+
+    def _flood(self, event: inbound.Event, now: float) -> Flood | None:
+        """Whether *event* is one too many.  A pong to a ping of ours is free, others cost as much as a ping."""
+        session = self._session
+        match event:
+            case inbound.Message():
+                return None if session.bucket.take(now) else Flood.COMMANDS
+            case inbound.Pong() if session.answered():
+                return None
+        if session.pings is None:
+            settings = self._desk.settings
+            session.pings = TokenBucket(settings.ping_rate, settings.ping_burst, now)
+        return None if session.pings.take(now) else Flood.PINGS
 
     def _command(self, data: str | bytes) -> None:
         try:
@@ -339,7 +234,7 @@ class Connection(asyncio.Protocol):
             case Ping():
                 self._session.outbox.say(Pong(command.id))
             case Auth() if self._desk.reception.required:
-                self._held = []
+                self._checking = True
                 self._desk.spawn(self._authorize(command))
                 return "checked"
             case Auth():
@@ -379,8 +274,9 @@ class Connection(asyncio.Protocol):
             return
         else:
             desk.counters.commands[Op.AUTH, self._refuse(command, ErrorCode.TOKEN_REFUSED, why.text)] += 1
-        held, self._held = self._held or [], None
-        if self._take_all(held, now) and self._held is None and not session.blocked:
+        self._checking = False
+        self._read(b"", now)
+        if self._ending is None and not (self._checking or session.blocked):
             self._transport.resume_reading()
 
     def _entitled(self, command: Auth, now: float, *, newcomer: bool) -> None:
@@ -423,7 +319,7 @@ class Connection(asyncio.Protocol):
         session.flush(self._desk.clock.monotonic(), self._desk.clock.wall_us())
         session.outbox.fd = -1
         session.write(framing.close(close.code if sendable(close) else None, close.reason))
-        reader = self._inbound or Inbound(COMMAND_BYTES)
+        reader = self._inbound or Inbound(self._desk.settings.message_bytes)
         Farewell(self._transport, reader, finish=session.finish, ended=self._ended, failed=failed)
 
     def _leave(self, close: Close, side: Side) -> None:

@@ -18,7 +18,8 @@ from gateway.wires.caller import Networks, leaks, offered, read_caller, shown
 from gateway.wires.farewell import Farewell
 from gateway.wires.handover import Upgrade, take_over
 from gateway.wires.inbound import Inbound
-from gateway.wires.native.connection import COMMAND_BYTES, ClientFeed, Connection, Desk
+from gateway.wires.native.connection import Connection
+from gateway.wires.native.desk import ClientFeed, Desk
 from gateway.wires.turning import turn_away
 
 SUBPROTOCOL: Final = "tickwire.v1"
@@ -101,7 +102,9 @@ class Stream:
         self._counters.closes[refusal.close, Side.SERVER] += 1
         transport, tail = take_over(request)
         transport.write(framing.close(refusal.close.code, refusal.close.reason))
-        farewell = Farewell(transport, Inbound(COMMAND_BYTES), finish=transport.abort, ended=_nothing)
+        farewell = Farewell(
+            transport, Inbound(self._desk.settings.message_bytes), finish=transport.abort, ended=_nothing
+        )
         if tail:
             farewell.data_received(tail)
 
