@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.admission.address import Network
+from gateway.admission.address import Network, came_by_tls, client_address, key
 from gateway.admission.authority import Reason, TokenRefused
 from gateway.admission.doorkeeper import Caller
 from gateway.admission.reception import Shown
@@ -24,15 +24,15 @@ Networks = Sequence[Network]
 
 def read_caller(request: web.Request, trusted: Networks) -> Caller:
     """Return who makes *request*; *trusted* are the proxies that are believed."""
-    forwarded = request.headers.getall("X-Forwarded-For", ())
-    peer = _peer(request)
-    found = address.client(peer, forwarded, trusted)
+    headers, peer = request.headers, _peer(request)
+    found = client_address(peer, headers.getall("X-Forwarded-For", ()), trusted)
+    origins = headers.getall("Origin", ())
     return Caller(
-        address=found,
-        key=address.key(found),
-        origin=request.headers.get("Origin"),
+        address=None if found is None else str(found),
+        key=key(found),
+        origin=", ".join(origins) if origins else None,
         host=request.host,
-        secure=address.secure(peer, request.headers.get("X-Forwarded-Proto"), trusted, tls=_is_tls(request)),
+        secure=came_by_tls(peer, headers.getall("X-Forwarded-Proto", ()), trusted, tls=_is_tls(request)),
     )
 
 

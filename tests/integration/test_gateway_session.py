@@ -16,10 +16,13 @@ import pytest
 import uvloop
 from aiohttp import WSMsgType, web
 
+from gateway.admission.entitlement import Entitlement
+from gateway.admission.refusal import Handshake
+from gateway.admission.revoked import Revoked
 from gateway.closing import GONE, INTERNAL, NORMAL, RESTART, TOO_BIG, TOO_MANY_COMMANDS, TOO_SLOW, Side
 from gateway.commands import EVERYTHING, List, Subscribe, Unsubscribe
 from gateway.frames import Accepted, Status, Subscribed, Subscriptions, Unsubscribed
-from gateway.metrics import Counters, Eviction, Flood, Handshake, Stage
+from gateway.metrics import Counters, Eviction, Flood, Stage
 from gateway.outbox import Outbox
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
@@ -31,6 +34,7 @@ from services.market.symbol import Symbol
 from services.market.tick import Tick
 from services.market.wire import TickMessage, encode_tick
 from services.runtime.clock import SystemClock
+from tests.admission import Known, ScriptedAuthority, reception
 from tests.eventually import eventually
 
 AAPL = Symbol("AAPL")
@@ -45,8 +49,8 @@ LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 class Follower:
     """A client of the scripted feed."""
 
-    def __init__(self, outbox: Outbox, max_symbols: int) -> None:
-        self.outbox, self.max_symbols = outbox, max_symbols
+    def __init__(self, outbox: Outbox, max_symbols: int, entitlement: Entitlement) -> None:
+        self.outbox, self.max_symbols, self.entitlement = outbox, max_symbols, entitlement
         self.symbols: set[Symbol] = set()
         self.slow = False
         self.slowed = self.drained = 0
@@ -70,11 +74,15 @@ class ScriptedFeed:
         self.seq = 0
         self._sessions = sessions
 
-    def join(self, outbox: Outbox, *, max_symbols: int) -> Follower:
+    def join(self, outbox: Outbox, *, max_symbols: int, entitlement: Entitlement) -> Follower:
         """Take a client in."""
-        follower = Follower(outbox, max_symbols)
+        follower = Follower(outbox, max_symbols, entitlement)
         self.clients.append(follower)
         return follower
+
+    def entitle(self, client: Follower, entitlement: Entitlement) -> None:
+        """Note what the client may do."""
+        client.entitlement = entitlement
 
     def leave(self, client: Follower) -> None:
         """Let a client go."""
@@ -124,7 +132,7 @@ class ScriptedFeed:
 class Gateway:
     """A server with the scripted feed."""
 
-    def __init__(self, settings: GatewaySettings, heartbeat_s: float) -> None:
+    def __init__(self, settings: GatewaySettings, heartbeat_s: float, known: Known | None = None) -> None:
         loop = asyncio.get_running_loop()
         self.counters = Counters()
         self.sessions = Sessions(
@@ -139,8 +147,12 @@ class Gateway:
             soon=loop.call_soon,
         )
         self.feed = ScriptedFeed(self.sessions)
+        self.authority = ScriptedAuthority(known)
+        self.revoked = Revoked()
+        welcoming = reception(settings, self.sessions, self.authority, revoked=self.revoked)
         application = web.Application()
-        application.router.add_get("/v1/stream", Stream(settings, self.feed, self.sessions).serve)
+        stream = Stream(settings, self.feed, self.sessions, welcoming, ())
+        application.router.add_get("/v1/stream", stream.serve)
         self.runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         self.port = 0
 
@@ -151,9 +163,11 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def gateway(*, heartbeat_s: float = 15.0, **given: Any) -> AsyncIterator[Gateway]:
-    """Serve on a free port."""
-    server = Gateway(GatewaySettings(**given), heartbeat_s)
+async def gateway(
+    *, heartbeat_s: float = 15.0, known: Known | None = None, **given: Any
+) -> AsyncIterator[Gateway]:
+    """Serve on a free port; *known*: the tokens that let clients in."""
+    server = Gateway(GatewaySettings(**given), heartbeat_s, known)
     await server.runner.setup()
     site = web.TCPSite(server.runner, "127.0.0.1", 0)
     await site.start()
