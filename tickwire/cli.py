@@ -24,6 +24,7 @@ from services.runtime import lifecycle
 from services.runtime.clock import SystemClock
 from services.runtime.settings import PREFIX, ProcessSettings, load, option_table
 from services.telemetry import logs
+from tickwire.bearer import VARIABLE, bearer
 from tickwire.demo import Addresses, demo, load_demo
 from tickwire.flags import add_flags, given
 from tickwire.processes import produce, remember, serve
@@ -70,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     watcher.add_argument("--url", default=URL, help="the gateway's stream (default: %(default)s)")
     watcher.add_argument(
         "--ca", type=Path, metavar="FILE", help="trust these certificates, for a wss:// with its own CA"
+    )
+    watcher.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help=f"show the token in this file, read again for each connection (default: the variable {VARIABLE})",
     )
     _command(commands, "settings", _settings, "print every setting as a Markdown table")
     return parser
@@ -125,12 +132,13 @@ def _process(settings: ProcessSettings, main: Main) -> int:
 
 def _watch(arguments: argparse.Namespace) -> int:
     symbols = _symbols(arguments.symbols)
+    target = Target(arguments.url, arguments.ca, bearer(arguments.token_file, os.environ))
     logs.configure("error", "pretty")
     refusals: list[str] = []
 
     async def main(stop: asyncio.Event) -> None:
         try:
-            await watch(Target(arguments.url, arguments.ca), symbols, clock=SystemClock(), stop=stop)
+            await watch(target, symbols, clock=SystemClock(), stop=stop)
         except Refused as error:
             refusals.append(str(error))
 
@@ -149,6 +157,8 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
     sentences = []
     for name in sorted(names):
         field = name.removeprefix(PREFIX)
+        if name == VARIABLE:
+            continue
         if name.startswith(PREFIX) and not field.startswith("TEST_") and field not in known:
             close = difflib.get_close_matches(field, known, n=1)
             sentences.append(f"{name} is not a setting" + (f"; did you mean {PREFIX}{close[0]}?" if close else ""))
