@@ -26,6 +26,7 @@ from services.runtime.settings import PREFIX, ProcessSettings, load, option_tabl
 from services.telemetry import logs
 from tickwire.demo import Addresses, demo, load_demo
 from tickwire.flags import add_flags, given
+from tickwire.newkey import add_new_key, print_new_key
 from tickwire.processes import produce, remember, serve
 from tickwire.watch import URL, Refused, Target, watch
 from tickwire.workers import serve_all
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     watcher.add_argument(
         "--ca", type=Path, metavar="FILE", help="trust these certificates, for a wss:// with its own CA"
     )
+    add_new_key(_command(commands, "new-key", print_new_key, "make an API key and its line of TICKWIRE_KEYS_FILE"))
     _command(commands, "settings", _settings, "print every setting as a Markdown table")
     return parser
 
