@@ -27,6 +27,7 @@ from services.telemetry import logs
 from tickwire.bearer import VARIABLE, bearer
 from tickwire.demo import Addresses, demo, load_demo
 from tickwire.flags import add_flags, given
+from tickwire.newkey import add_new_key, print_new_key
 from tickwire.processes import produce, remember, serve
 from tickwire.watch import URL, Refused, Target, watch
 from tickwire.workers import serve_all
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help=f"show the token in this file, read again for each connection (default: the variable {VARIABLE})",
     )
+    add_new_key(_command(commands, "new-key", print_new_key, "make an API key and its line of TICKWIRE_KEYS_FILE"))
     _command(commands, "settings", _settings, "print every setting as a Markdown table")
     return parser
 

@@ -12,7 +12,7 @@ RETRY_S: Final = 1.0
 RETRY_CAP_S: Final = 60.0
 """Longest such wait."""
 EXTRA_S: Final = 60.0
-"""Seconds between two fetches for a key that is not in the set: inventing names does not make us ask more often."""
+"""Seconds between two fetches for a key that is not in the set: made-up names do not make us ask more often."""
 ABSENT_S: Final = 60.0
 """Seconds that a name is known not to be in the set."""
 MOST_NAMES: Final = 1_000

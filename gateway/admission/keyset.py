@@ -84,6 +84,10 @@ class Keys:
         named = (key for key in fitting if key.name == name)
         return next(named, None) or _only([key for key in fitting if key.name is None])
 
+    def lacks(self, algorithm: str, name: str | None) -> bool:
+        """Whether a newer set may have the key *name* for *algorithm*, which this one has not."""
+        return name is not None and name not in self.names and self.find(algorithm, name) is None
+
 
 def _only(keys: list[Key]) -> Key | None:
     return keys[0] if len(keys) == 1 else None
