@@ -27,6 +27,7 @@ from services.telemetry import logs
 from tickwire.demo import Addresses, demo, load_demo
 from tickwire.flags import add_flags, given
 from tickwire.processes import produce, remember, serve
+from tickwire.revoke import add_arguments, named, revoke
 from tickwire.watch import URL, Refused, Target, watch
 from tickwire.workers import serve_all
 
@@ -71,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     watcher.add_argument(
         "--ca", type=Path, metavar="FILE", help="trust these certificates, for a wss:// with its own CA"
     )
+    revoker = _command(commands, "revoke", _revoke, "call tokens back before their time, on every gateway")
+    add_arguments(revoker)
     _command(commands, "settings", _settings, "print every setting as a Markdown table")
     return parser
 
@@ -136,6 +139,14 @@ def _watch(arguments: argparse.Namespace) -> int:
 
     code = lifecycle.run(main)
     return _complain(refusals) if refusals else code
+
+
+def _revoke(arguments: argparse.Namespace) -> int:
+    clock = SystemClock()
+    revocations = named(arguments, clock)
+    if not revocations:
+        return _complain(["revoke needs --subject or --token-id"])
+    return revoke(load(ProcessSettings), revocations, clock)
 
 
 def _settings(_: argparse.Namespace) -> int:

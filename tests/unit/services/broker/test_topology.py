@@ -58,4 +58,4 @@ def test_a_ticket_goes_by_itself() -> None:
     """A ticket's queue holds one message, and neither outlives the ticket's 30 s unused."""
     assert topology.ticket_queue("0a" * 16) == "tickwire.ticket." + "0a" * 16
     life = round(TICKET_S * 1_000)
-    assert topology.TICKET_ARGUMENTS == {"x-expires": life, "x-message-ttl": life, "x-max-length": 1}
+    assert {"x-expires": life, "x-message-ttl": life, "x-max-length": 1} == topology.TICKET_ARGUMENTS
