@@ -29,6 +29,7 @@ from tickwire.demo import Addresses, demo, load_demo
 from tickwire.flags import add_flags, given
 from tickwire.newkey import add_new_key, print_new_key
 from tickwire.processes import produce, remember, serve
+from tickwire.revoke import add_arguments, named, revoke
 from tickwire.watch import URL, Refused, Target, watch
 from tickwire.workers import serve_all
 
@@ -80,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
         help=f"show the token in this file, read again for each connection (default: the variable {VARIABLE})",
     )
     add_new_key(_command(commands, "new-key", print_new_key, "make an API key and its line of TICKWIRE_KEYS_FILE"))
+    revoker = _command(commands, "revoke", _revoke, "call tokens back before their time, on every gateway")
+    add_arguments(revoker)
     _command(commands, "settings", _settings, "print every setting as a Markdown table")
     return parser
 
@@ -146,6 +149,14 @@ def _watch(arguments: argparse.Namespace) -> int:
 
     code = lifecycle.run(main)
     return _complain(refusals) if refusals else code
+
+
+def _revoke(arguments: argparse.Namespace) -> int:
+    clock = SystemClock()
+    revocations = named(arguments, clock)
+    if not revocations:
+        return _complain(["revoke needs --subject or --token-id"])
+    return revoke(load(ProcessSettings), revocations, clock)
 
 
 def _settings(_: argparse.Namespace) -> int:
