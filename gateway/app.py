@@ -62,7 +62,14 @@ async def run(
     context = await asyncio.to_thread(server_context, settings.tls_cert, settings.tls_key)
     settings = _fitting(settings, allow_files(settings.max_connections + SPARE_FILES))
     sessions = build_sessions(settings, clock)
-    feed = Feed(source, history, clock=clock, deliver=sessions.flush.deliver, idle_grace=settings.idle_grace_s)
+    feed = Feed(
+        source,
+        history,
+        clock=clock,
+        deliver=sessions.flush.deliver,
+        idle_grace=settings.idle_grace_s,
+        replay_ticks=settings.replay_ticks,
+    )
     pages = await asyncio.to_thread(read_pages)
     doors: list[Doorway] = []
     collector = GatewayCollector(sessions.counters, lambda: _readings(feed, sessions, settings, doors))

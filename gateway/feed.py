@@ -69,7 +69,8 @@ class Feed:
 
     *deliver* is called after each pass of live ticks, to write out every touched outbox: with the messages, when
     they came (microseconds since 1970), and when the work on them began (seconds of the clock); it returns how
-    many seconds from now on nothing would be written anyway.
+    many seconds from now on nothing would be written anyway.  *replay_ticks*: ticks of the past that one client
+    may ask for in a minute; None: any number.
     """
 
     def __init__(
@@ -80,12 +81,13 @@ class Feed:
         clock: Clock,
         deliver: Callable[[Sequence[TickMessage], int, float], float],
         idle_grace: float = IDLE_GRACE,
+        replay_ticks: int | None = None,
     ) -> None:
         self._source = source
         self._history = history
         self._clock = clock
         self._deliver = deliver
-        self._hub = Hub(history=history.present, idle_grace=idle_grace)
+        self._hub = Hub(history=history.present, idle_grace=idle_grace, replay_ticks=replay_ticks)
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._timer: asyncio.TimerHandle | None = None

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Final
 
+from gateway.admission.limits import TokenBucket
 from gateway.agenda import Agenda
 from gateway.client import Client
 from gateway.commands import EVERYTHING, List, Subscribe, Unsubscribe
@@ -46,7 +47,7 @@ STALE: Final = 3.0
 class Hub:
     """Clients, lines and the directory of one gateway."""
 
-    def __init__(self, *, history: bool, idle_grace: float = IDLE_GRACE) -> None:
+    def __init__(self, *, history: bool, idle_grace: float = IDLE_GRACE, replay_ticks: int | None = None) -> None:
         self.directory = Directory()
         self.status: dict[str, Status] = {}
         """The newest status of each shard."""
@@ -63,6 +64,7 @@ class Hub:
         )
         self._heard: dict[str, tuple[float, Heartbeat]] = {}
         self._serials = count()
+        self._replay_ticks = replay_ticks
 
     # ------------------------------------------------------------------------------------------- the caller's side
 
@@ -221,7 +223,10 @@ class Hub:
         # The line's own name: the one from the client's command would be kept once per client and symbol.
         follower = Follower(line.symbol, client.outbox, next(self._serials), max_rate=command.max_rate)
         client.followers[line.symbol] = follower
-        position = line.recovery.join(follower, resume=request.resume(symbol), snapshot=command.snapshot)
+        resume = request.resume(symbol)
+        if resume is not None and client.outbox.allowance is None and self._replay_ticks is not None:
+            client.outbox.allowance = TokenBucket(self._replay_ticks / 60, self._replay_ticks, now)
+        position = line.recovery.join(follower, resume=resume, snapshot=command.snapshot)
         begun.append((line, follower))
         return Accepted(position, command.max_rate)
 

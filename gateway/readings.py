@@ -41,6 +41,8 @@ def _tally(tally: Tally) -> Iterator[Reading]:
     yield _counter("feed_holes", "Times that a live tick was not the next one.", tally.holes)
     yield _counter("history_questions", "Questions put to history.", tally.questions)
     yield _counter("ticks_repaired", "Ticks that clients got from history.", tally.repaired)
+    yield _counter("ticks_replayed", "Ticks of the past that clients resumed for.", tally.replayed)
+    yield _counter("replays_refused", "Replays beyond what one client may ask for.", tally.refused)
     yield _counter("snapshots", "Snapshots said.", tally.snapshots)
     yield _counter("ticks_conflated", "Ticks that clients were told to be skipped.", tally.conflated)
     yield _counter("epochs", "Changes of epoch said.", tally.epochs)

@@ -623,3 +623,26 @@ def test_ticks_of_several_symbols_share_a_pass(order: tuple[Symbol, Symbol]) -> 
     floor.hub.accept(messages, floor.now)
 
     assert floor.said() == [tick(s, 2) for s in order]
+
+
+def test_a_client_that_resumes_has_one_allowance() -> None:
+    """Ticks of the past count for all symbols of a client, from its first resume on; of another's they do not."""
+    floor = Floor()
+    floor.hub = Hub(history=False, replay_ticks=60)
+    floor.client, floor.outbox = floor.newcomer()
+    other, _ = floor.newcomer()
+    floor.hub.lines.connect(floor.now)
+    floor.learn(instrument(A), instrument(B))
+    floor.hub.subscribe(other, Subscribe(1, (A, B)), floor.now)
+    floor.open()
+    for symbol in (A, B):
+        floor.live(symbol, 1, 50)
+    floor.subscribe(C)
+    assert floor.outbox.allowance is None
+
+    floor.subscribe(A, command_id=3, resume={A: Position(1, 10)})
+    floor.subscribe(B, command_id=4, resume={B: Position(1, 10)})
+    assert [entry for entry in floor.said() if isinstance(entry, Gap)] == [
+        Gap(B, 1, 31, None, GapReason.UNAVAILABLE)
+    ]
+    assert other.outbox.allowance is None
