@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from gateway.admission.limits import TokenBucket
 from gateway.doorway import Doorway, Factory, bind
 from gateway.feed import Feed
 from gateway.metrics import Counters, GatewayCollector, Reading
@@ -69,6 +70,7 @@ async def run(
         deliver=sessions.flush.deliver,
         idle_grace=settings.idle_grace_s,
         replay_ticks=settings.replay_ticks,
+        binding=TokenBucket(settings.bind_rate, settings.bind_burst, clock.monotonic()),
     )
     pages = await asyncio.to_thread(read_pages)
     doors: list[Doorway] = []

@@ -166,9 +166,9 @@ class Hub:
         else:
             line = self.lines.provide(symbol, now)
             line.waiting[request] = None
+            self.lines.tend(line, now)
             if line.bound:
                 request.bound(symbol)
-            self.lines.tend(line, now)
 
     def _answer_all(self, requests: Sequence[Request], now: float) -> None:
         for request in requests:

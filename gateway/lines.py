@@ -161,13 +161,38 @@ class Lines:
 
     # ------------------------------------------------------------------------------------------ transitions
 
+    def begin(self, transition: Open | Close | Rebind, now: float) -> bool:
+        """The broker could be asked for *transition* now; return whether it is to be.
+
+        It is not where it is over, was asked for already, or nobody wants it any more.
+        """
+        line = self._by_symbol.get(transition.symbol)
+        if line is None:
+            return False
+        if isinstance(transition, Rebind):
+            return line.bound
+        stage = Stage.OPENING if isinstance(transition, Open) else Stage.CLOSING
+        if line.asked or line.stage is not stage or line.attempt != transition.attempt:
+            return False
+        if stage is Stage.OPENING and not line.wanted:
+            line.enter(Stage.CLOSED, now)
+            self.tend(line, now)
+            return False
+        line.asked = True
+        return True
+
     def tend(self, line: Line, now: float) -> None:
         """Take the next transition of a line, or schedule when to look again."""
         match line.stage:
             case Stage.CLOSED if line.wanted:
                 if self.connected:
                     line.enter(Stage.OPENING, now)
-                    self._intents.append(Open(line.recovery.symbol, line.attempt))
+                    self._intents.append(Open(line.symbol, line.attempt, line.newest_waiting))
+            case Stage.OPENING if line.waiting and not line.asked:
+                # Another client waits for it, too, whose turn may come sooner.
+                self._intents.append(Open(line.symbol, line.attempt, line.newest_waiting))
+            case Stage.CLOSING if line.wanted and not line.asked:
+                line.enter(Stage.OPEN, now)
             case Stage.CLOSED:
                 self._agenda.at(now + RETAIN, lambda later: self._forget(line, later))
             case Stage.OPEN if not line.wanted:

@@ -32,6 +32,9 @@ def feed_readings(stats: FeedStats, status: Mapping[str, Status]) -> Iterator[Re
     yield _counter("messages_malformed", "Messages that no codec of ours wrote, skipped.", stats.malformed)
     yield _counter("lines_ended", "Symbols whose flow the broker ended.", stats.unfollowed)
     yield Reading("feed_lost", "Broker connections ended or not made.", "counter", "reason", _reasons(stats.lost))
+    yield _counter("transitions", "Symbols bound or unbound at the broker, asked for.", stats.passage.made)
+    yield _counter("transitions_delayed", "Of them, those that had to wait.", stats.passage.delayed)
+    yield _counter("transitions_waited_seconds", "Time that they waited, in all.", stats.passage.waited)
     yield from _tally(stats.tally)
 
 

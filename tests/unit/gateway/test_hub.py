@@ -28,7 +28,7 @@ from gateway.frames import (
     Unsubscribed,
 )
 from gateway.hub import STALE, Hub
-from gateway.intents import Ask, Close, Open, Probe
+from gateway.intents import Ask, Close, Open, Probe, Rebind
 from gateway.line import IDLE_GRACE, RETAIN, RETRY, Stage
 from gateway.outbox import Outbox
 from gateway.recovery import HISTORY_PATIENCE
@@ -475,9 +475,10 @@ def test_follower_in_closing_waits_for_a_fresh_opening() -> None:
     floor.unsubscribe(A)
     floor.later(IDLE_GRACE + 0.1)
     (closing,) = floor.hub.intents()
+    assert isinstance(closing, Close)
+    assert floor.hub.lines.begin(closing, floor.now)
     floor.subscribe(A, command_id=3)
     assert floor.hub.intents() == []
-    assert isinstance(closing, Close)
     floor.hub.lines.closed(closing, floor.now)
 
     assert floor.open() == [A]
@@ -623,6 +624,84 @@ def test_ticks_of_several_symbols_share_a_pass(order: tuple[Symbol, Symbol]) -> 
     floor.hub.accept(messages, floor.now)
 
     assert floor.said() == [tick(s, 2) for s in order]
+
+
+def test_a_closing_that_waits_is_called_off() -> None:
+    """Who comes before the broker was asked to close gets the symbol at once, and it stays open."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.open()
+    floor.unsubscribe(A)
+    floor.later(IDLE_GRACE + 0.1)
+    (closing,) = floor.hub.intents()
+    assert isinstance(closing, Close)
+    floor.said()
+    floor.subscribe(A, command_id=3)
+
+    assert floor.stage(A) is Stage.OPEN
+    assert floor.said()[0] == Subscribed(3, {A: nowhere()}, {}, 0)
+    assert not floor.hub.lines.begin(closing, floor.now)
+    assert floor.hub.intents() == []
+    floor.live(A, 1)
+    assert floor.said() == [Snapshot(A, 1, tick(A, 1))]
+
+
+def test_an_opening_that_waits_is_called_off() -> None:
+    """Where nobody wants a symbol any more by the time the broker could be asked, it is not."""
+    floor = Floor()
+    floor.subscribe(A)
+    (opening,) = floor.hub.intents()
+    floor.unsubscribe(A)
+    assert isinstance(opening, Open)
+    assert not floor.hub.lines.begin(opening, floor.now)
+
+    assert floor.stage(A) is Stage.CLOSED
+    floor.later(RETAIN + 1)
+    assert floor.stage(A) is None
+    floor.subscribe(A, command_id=3)
+    assert floor.open() == [A]
+
+
+def test_a_transition_is_begun_once() -> None:
+    """An intent of an earlier attempt, or one that was begun already, is not carried out."""
+    floor = Floor()
+    floor.subscribe(A)
+    (opening,) = floor.hub.intents()
+    assert isinstance(opening, Open)
+    assert floor.hub.lines.begin(opening, floor.now)
+    assert not floor.hub.lines.begin(opening, floor.now)
+    floor.hub.lines.disconnect(floor.now)
+    floor.hub.lines.connect(floor.now)
+    assert not floor.hub.lines.begin(opening, floor.now)
+    (again,) = floor.hub.intents()
+    assert isinstance(again, Open)
+    assert floor.hub.lines.begin(again, floor.now)
+    assert not floor.hub.lines.begin(Rebind(A), floor.now)
+    floor.hub.lines.opened(again, floor.now)
+    assert floor.hub.lines.begin(Rebind(A), floor.now)
+    assert not floor.hub.lines.begin(Rebind(B), floor.now)
+
+
+def test_an_opening_is_for_whoever_waits() -> None:
+    """It names the client that asked, then another one until it is begun, and nobody where there are followers."""
+    floor = Floor()
+    other, _ = floor.newcomer()
+    floor.subscribe(A)
+    floor.hub.subscribe(other, Subscribe(1, (A,)), floor.now)
+    first, second = floor.hub.intents()
+    assert isinstance(first, Open)
+    assert isinstance(second, Open)
+    assert (first, first.who, second.who) == (second, floor.client, other)
+    assert floor.hub.lines.begin(second, floor.now)
+    floor.hub.subscribe(floor.newcomer()[0], Subscribe(1, (A,)), floor.now)
+    assert floor.hub.intents() == []
+    floor.hub.lines.opened(second, floor.now)
+
+    floor.hub.lines.disconnect(floor.now)
+    floor.hub.lines.connect(floor.now)
+    (again,) = floor.hub.intents()
+    assert isinstance(again, Open)
+    assert again.who is None
 
 
 def test_a_client_that_resumes_has_one_allowance() -> None:
