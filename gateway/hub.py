@@ -118,7 +118,22 @@ class Hub:
             self._place(request, symbol, now)
         self._answer_ready(request, now)
         if not request.answered:
-            self._agenda.at(request.deadline, lambda later: self._expire(request, later))
+            self._look_later(client, request.deadline)
+
+    def _look_later(self, client: Client, at: float) -> None:
+        if client.look_at is None:
+            client.look_at = at
+            self._agenda.at(at, lambda later: self._look(client, later))
+
+    def _look(self, client: Client, now: float) -> None:
+        """Reject what *client* has waited for too long; its oldest request is the next one to be late."""
+        client.look_at = None
+        for request in list(client.requests):
+            if now >= request.deadline and request in client.requests:
+                self._expire(request, now)
+        for oldest in client.requests:
+            self._look_later(client, oldest.deadline)
+            break
 
     def unsubscribe(self, client: Client, command: Unsubscribe, now: float) -> None:
         """Follow *command*'s symbols no longer; what is pending of them is cancelled."""
@@ -232,8 +247,6 @@ class Hub:
 
     def _expire(self, request: Request, now: float) -> None:
         """The deadline of a request: what is not bound is rejected."""
-        if request not in request.client.requests:
-            return
         for symbol in list(request.open):
             request.reject(symbol, Rejection.FEED_UNAVAILABLE)
             self._forsake(request, symbol, now)

@@ -38,7 +38,7 @@ class Stage(StrEnum):
 class Line:
     """One symbol's line, its recovery, and the requests that wait for it to open."""
 
-    __slots__ = ("asked", "attempt", "due_at", "figures", "recovery", "since", "stage", "waiting")
+    __slots__ = ("asked", "attempt", "due_at", "figures", "look_at", "recovery", "since", "stage", "waiting")
 
     def __init__(self, recovery: Recovery, now: float) -> None:
         self.recovery = recovery
@@ -51,6 +51,8 @@ class Line:
         self.asked = False
         """Whether the broker was asked for this attempt: until then it can be called off."""
         self.waiting: dict[Request, None] = {}
+        self.look_at: float | None = None
+        """When an idle or closed line is looked at again: one entry on the agenda, however often it is left."""
         self.due_at: float | None = None
         """When the recovery's next deadline is scheduled."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
 from collections.abc import Iterable
 
 import pytest
@@ -33,6 +35,7 @@ from gateway.line import IDLE_GRACE, RETAIN, RETRY, Stage
 from gateway.outbox import Outbox
 from gateway.recovery import HISTORY_PATIENCE
 from gateway.request import GATHER, PATIENCE
+from gateway.wires.native.parse import parse
 from services.broker.history import Answer
 from services.market.control import Heartbeat
 from services.market.day import Day
@@ -702,6 +705,87 @@ def test_an_opening_is_for_whoever_waits() -> None:
     (again,) = floor.hub.intents()
     assert isinstance(again, Open)
     assert again.who is None
+
+
+def test_unknown_names_leave_nothing_behind() -> None:
+    """Ten thousand well-formed names that nobody knows are rejected, and the gateway is as small as before."""
+    floor = Floor()
+    sizes = []
+    tracemalloc.start()
+    for batch in range(50):
+        names = [f"X{batch}.{n}" for n in range(200)]
+        for op in ("subscribe", "unsubscribe"):
+            text = json.dumps({"op": op, "id": 1, "symbols": names})
+            command = parse(text, max_symbols=1000).command
+            if isinstance(command, Subscribe):
+                floor.hub.subscribe(floor.client, command, floor.now)
+                (answer,) = floor.said()
+                assert isinstance(answer, Subscribed)
+                assert answer.rejected == dict.fromkeys(map(Symbol, names), Rejection.UNKNOWN_SYMBOL)
+            elif isinstance(command, Unsubscribe):
+                floor.hub.unsubscribe(floor.client, command, floor.now)
+                floor.said()
+        del names, text, command, answer
+        sizes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+
+    assert (len(floor.hub.lines), len(floor.hub.directory), floor.hub.intents()) == (0, 3, [])
+    assert not floor.client.requests
+    assert sizes[-1] - sizes[5] < 10_000
+
+
+def test_coming_and_going_leaves_nothing_behind() -> None:
+    """Following everything and nothing, ten thousand times in a second, adds nothing to remember or to look at."""
+    floor = Floor()
+    floor.subscribe(EVERYTHING)
+    floor.open()
+    for _ in range(10_000):
+        floor.unsubscribe(EVERYTHING)
+        floor.now += 0.0001
+        floor.subscribe(EVERYTHING)
+        floor.said()
+
+    assert floor.hub.intents() == []
+    assert len(floor.hub.lines) == 3
+    assert len(floor.hub._agenda) < 50
+    floor.unsubscribe(EVERYTHING)
+    floor.later(IDLE_GRACE - 0.1)
+    assert {floor.stage(symbol) for symbol in (A, B, C)} == {Stage.IDLE}
+    floor.later(0.2)
+    assert {floor.stage(symbol) for symbol in (A, B, C)} == {Stage.CLOSING}
+
+
+def test_asking_and_calling_off_leaves_nothing_behind() -> None:
+    """Asking for what is not bound yet, and calling it off, ten thousand times: as little as that."""
+    floor = Floor()
+    for _ in range(10_000):
+        floor.subscribe(A, B, C)
+        for intent in floor.hub.intents():
+            assert isinstance(intent, Open)
+        floor.unsubscribe(A, B, C)
+        for symbol in (A, B, C):
+            line = floor.hub.lines[symbol]
+            assert not floor.hub.lines.begin(Open(symbol, line.attempt), floor.now)
+        floor.said()
+
+    assert len(floor.hub._agenda) < 50
+    assert not floor.client.requests
+    floor.later(RETAIN + 1)
+    assert len(floor.hub.lines) == 0
+
+
+def test_each_request_has_its_own_deadline() -> None:
+    """Of two that wait, the older one is rejected after 10 s, and the newer one in its turn."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.later(PATIENCE / 2)
+    floor.subscribe(B, command_id=2)
+    floor.later(PATIENCE / 2)
+    assert floor.said() == [Subscribed(1, {}, {A: Rejection.FEED_UNAVAILABLE}, 0)]
+    floor.later(PATIENCE / 2 - 0.1)
+    assert floor.said() == []
+    floor.later(0.2)
+    assert floor.said() == [Subscribed(2, {}, {B: Rejection.FEED_UNAVAILABLE}, 0)]
 
 
 def test_a_client_that_resumes_has_one_allowance() -> None:
