@@ -12,6 +12,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from gateway.admission.build import build_authority
+from gateway.admission.limits import TokenBucket
 from gateway.doorway import Doorway, Factory, bind
 from gateway.entrance import Entrance
 from gateway.feed import Feed
@@ -74,7 +75,15 @@ async def run(
     sessions = build_sessions(settings, clock)
     authority = await asyncio.to_thread(build_authority, settings, fetch_keys, clock)
     entrance = Entrance(settings, sessions, authority, revocations=revocations, tickets=tickets)
-    feed = Feed(source, history, clock=clock, deliver=sessions.flush.deliver, idle_grace=settings.idle_grace_s)
+    feed = Feed(
+        source,
+        history,
+        clock=clock,
+        deliver=sessions.flush.deliver,
+        idle_grace=settings.idle_grace_s,
+        replay_ticks=settings.replay_ticks,
+        binding=TokenBucket(settings.bind_rate, settings.bind_burst, clock.monotonic()),
+    )
     pages = await asyncio.to_thread(read_pages)
     doors: list[Doorway] = []
     collector = GatewayCollector(sessions.counters, lambda: _readings(feed, sessions, entrance, settings, doors))

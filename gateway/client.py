@@ -14,7 +14,7 @@ from services.market.symbol import Symbol
 class Client:
     """One connected client; sessions treat it as opaque."""
 
-    __slots__ = ("entitlement", "everything", "followers", "most", "outbox", "requests")
+    __slots__ = ("entitlement", "everything", "followers", "look_at", "most", "outbox", "requests")
 
     def __init__(self, outbox: Outbox, max_symbols: int, entitlement: Entitlement = ANYBODY) -> None:
         self.outbox = outbox
@@ -24,6 +24,8 @@ class Client:
         self.followers: dict[Symbol, Follower] = {}
         self.requests: dict[Request, None] = {}
         """Subscribe commands that are not answered in full, oldest first."""
+        self.look_at: float | None = None
+        """When its requests are looked at for their deadline: one entry on the agenda, however many there were."""
         self.everything: Subscribe | None = None
         """The command that asked for the whole directory and what joins it."""
 

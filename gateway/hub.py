@@ -12,6 +12,7 @@ from itertools import count
 from typing import Final
 
 from gateway.admission.entitlement import ANYBODY, Entitlement
+from gateway.admission.limits import TokenBucket
 from gateway.agenda import Agenda
 from gateway.client import Client
 from gateway.commands import EVERYTHING, List, Subscribe, Unsubscribe
@@ -47,7 +48,7 @@ STALE: Final = 3.0
 class Hub:
     """Clients, lines and the directory of one gateway."""
 
-    def __init__(self, *, history: bool, idle_grace: float = IDLE_GRACE) -> None:
+    def __init__(self, *, history: bool, idle_grace: float = IDLE_GRACE, replay_ticks: int | None = None) -> None:
         self.directory = Directory()
         self.status: dict[str, Status] = {}
         """The newest status of each shard."""
@@ -64,6 +65,7 @@ class Hub:
         )
         self._heard: dict[str, tuple[float, Heartbeat]] = {}
         self._serials = count()
+        self._replay_ticks = replay_ticks
 
     # ------------------------------------------------------------------------------------------- the caller's side
 
@@ -117,7 +119,22 @@ class Hub:
             self._place(request, symbol, now)
         self._answer_ready(request, now)
         if not request.answered:
-            self._agenda.at(request.deadline, lambda later: self._expire(request, later))
+            self._look_later(client, request.deadline)
+
+    def _look_later(self, client: Client, at: float) -> None:
+        if client.look_at is None:
+            client.look_at = at
+            self._agenda.at(at, lambda later: self._look(client, later))
+
+    def _look(self, client: Client, now: float) -> None:
+        """Reject what *client* has waited for too long; its oldest request is the next one to be late."""
+        client.look_at = None
+        for request in list(client.requests):
+            if now >= request.deadline and request in client.requests:
+                self._expire(request, now)
+        for oldest in client.requests:
+            self._look_later(client, oldest.deadline)
+            break
 
     def unsubscribe(self, client: Client, command: Unsubscribe, now: float) -> None:
         """Follow *command*'s symbols no longer; what is pending of them is cancelled."""
@@ -198,9 +215,9 @@ class Hub:
         else:
             line = self.lines.provide(symbol, now)
             line.waiting[request] = None
+            self.lines.tend(line, now)
             if line.bound:
                 request.bound(symbol)
-            self.lines.tend(line, now)
 
     def _answer_all(self, requests: Sequence[Request], now: float) -> None:
         for request in requests:
@@ -255,14 +272,15 @@ class Hub:
         # The line's own name: the one from the client's command would be kept once per client and symbol.
         follower = Follower(line.symbol, client.outbox, next(self._serials), max_rate=rate)
         client.followers[line.symbol] = follower
-        position = line.recovery.join(follower, resume=request.resume(symbol), snapshot=command.snapshot)
+        resume = request.resume(symbol)
+        if resume is not None and client.outbox.allowance is None and self._replay_ticks is not None:
+            client.outbox.allowance = TokenBucket(self._replay_ticks / 60, self._replay_ticks, now)
+        position = line.recovery.join(follower, resume=resume, snapshot=command.snapshot)
         begun.append((line, follower))
         return Accepted(position, rate)
 
     def _expire(self, request: Request, now: float) -> None:
         """The deadline of a request: what is not bound is rejected."""
-        if request not in request.client.requests:
-            return
         for symbol in list(request.open):
             request.reject(symbol, Rejection.FEED_UNAVAILABLE)
             self._forsake(request, symbol, now)
