@@ -41,8 +41,8 @@ check: $(VENV)/.complete ## format, lint, types, import rules, make audit, then 
 audit: $(VENV)/.complete ## known vulnerabilities in deploy/requirements.lock; says so where nobody can be asked
 	$(BIN)/python deploy/audit.py
 
-e2e: $(VENV)/.complete ## the Compose stack, with a real container engine
-	$(BIN)/pytest tests/e2e
+e2e: $(VENV)/.complete ## the Compose stack, with a real container engine, and the page in a real browser
+	$(BIN)/pytest tests/e2e tests/browser
 
 bench: $(VENV)/.complete ## every benchmark, about 30 minutes; writes benchmarks/results
 	$(BIN)/python -m benchmarks
