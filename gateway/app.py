@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from gateway.admission.build import build_authority
+from gateway.admission.choice import build_authority
 from gateway.admission.limits import TokenBucket
 from gateway.doorway import Doorway, Factory, bind
 from gateway.entrance import Entrance
@@ -27,10 +27,9 @@ from gateway.wires.native.encode import HEARTBEAT_S, encode
 from gateway.wires.native.stream import Stream
 from gateway.wires.pages import Page, add_pages, read_pages
 from gateway.wires.ticketing import Ticketing
+from services.broker.admission import Admission
 from services.broker.history import History
 from services.broker.ports import TickSource
-from services.broker.revocations import RevocationLog
-from services.broker.tickets import TicketStore
 from services.errors import CannotListen
 from services.runtime.clock import Clock
 from services.runtime.files import allow_files
@@ -57,12 +56,11 @@ async def run(
     registry: CollectorRegistry,
     stop: asyncio.Event,
     started: Callable[[int, int], None] | None = None,
-    revocations: RevocationLog | None = None,
-    tickets: TicketStore | None = None,
+    admission: Admission | None = None,
 ) -> None:
     """Serve clients until *stop*, then send them away; *started* is told the ports for clients and operations.
 
-    Without *revocations* no token is called back, without *tickets* there are none.
+    Without *admission* no token is called back, and there are no tickets.
 
     Takes at most `unready_s` + `drain_s` + 5 s to end after *stop*.
 
@@ -74,7 +72,7 @@ async def run(
     settings = _fitting(settings, allow_files(settings.max_connections + SPARE_FILES))
     sessions = build_sessions(settings, clock)
     authority = await asyncio.to_thread(build_authority, settings, fetch_keys, clock)
-    entrance = Entrance(settings, sessions, authority, revocations=revocations, tickets=tickets)
+    entrance = Entrance(settings, sessions, authority, admission)
     feed = Feed(
         source,
         history,

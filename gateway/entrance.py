@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 import structlog
 
 from gateway.admission.address import parse_networks
-from gateway.admission.authority import Authority
+from gateway.admission.authorities import Gatekeeper
 from gateway.admission.census import Census
 from gateway.admission.doorkeeper import Doorkeeper
-from gateway.admission.office import TicketOffice
+from gateway.admission.ticketoffice import TicketOffice
 from gateway.admission.origin import parse_origins
 from gateway.admission.reception import Reception
 from gateway.admission.revoked import Revoked
@@ -20,27 +19,19 @@ from gateway.closing import TOKEN_REFUSED
 from gateway.metrics import Reading
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
+from services.broker.admission import Admission
 from services.broker.ports import LostReason
-from services.broker.revocations import Revocation, RevocationLog
-from services.broker.tickets import TicketStore
+from services.broker.revocations import Revocation
+from services.runtime.clock import Clock
 
 _log = structlog.get_logger("tickwire.admission")
 
 
-class RunningAuthority(Authority, Protocol):
-    """An authority with work in the background: keys to fetch, a file to watch."""
-
-    async def run(self) -> None:
-        """Do it until cancelled."""
-        ...
-
-    def readings(self) -> Iterator[Reading]:
-        """Yield what metrics show of it."""
-        ...
-
-
 class Entrance:
     """Reception and doorkeeper, and what they hear of; a `RevocationListener`.
+
+    *shared*: what all gateways know together, revocations and tickets; without a token to ask for it is not needed,
+    and not connected.
 
     Raises:
         BadSettings: origins or proxies cannot be used.
@@ -50,13 +41,12 @@ class Entrance:
         self,
         settings: GatewaySettings,
         sessions: Sessions,
-        authority: RunningAuthority,
-        *,
-        revocations: RevocationLog | None,
-        tickets: TicketStore | None,
+        authority: Gatekeeper,
+        shared: Admission | None,
     ) -> None:
         self._sessions, self._clock = sessions, sessions.clock
-        self._authority, self._revocations, self._tickets = authority, revocations, tickets
+        self._authority = authority
+        self._shared = shared if authority.required else None
         self.trusted = parse_networks(settings.trusted_proxies)
         self.origins = parse_origins(settings.origins)
         self._census = Census(
@@ -70,7 +60,7 @@ class Entrance:
         self.reception = Reception(
             doorkeeper,
             authority,
-            _office(settings, tickets),
+            _office(settings, self._shared, self._clock),
             clock=self._clock,
             counters=sessions.counters,
         )
@@ -79,10 +69,8 @@ class Entrance:
         """Fetch keys, hear of revocations, keep tickets; ends by cancellation only."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._authority.run(), name="authority")
-            if self._revocations is not None:
-                tasks.create_task(self._revocations.run(self), name="revocations")
-            if self._tickets is not None:
-                tasks.create_task(self._tickets.run(), name="tickets")
+            if self._shared is not None:
+                tasks.create_task(self._shared.run(self), name="admission")
 
     def readings(self) -> Iterator[Reading]:
         """Yield what metrics show of the entrance."""
@@ -90,6 +78,9 @@ class Entrance:
         census = self._census
         yield _gauge("client_addresses", "Addresses with connections.", census.addresses)
         yield _gauge("client_subjects", "Subjects with connections.", census.subjects)
+        yield _gauge("revocations", "Subjects and tokens known to be called back.", len(self._revoked))
+        overflowed = [("", float(self._revoked.overflowed))]
+        yield Reading("revocations_overflowed", "Revocations forgotten for want of room.", "counter", None, overflowed)
         yield _gauge("handshake_buckets", "Addresses whose last handshakes are remembered.", census.buckets)
 
     # ---------------------------------------------------------------------------------- what the log tells us
@@ -113,10 +104,9 @@ class Entrance:
             _log.warning("admission.revoked", connections=ended)
 
 
-def _office(settings: GatewaySettings, tickets: TicketStore | None) -> TicketOffice | None:
-    if settings.ticket_secret is None or tickets is None:
-        return None
-    return TicketOffice(settings.ticket_secret.get_secret_value(), tickets)
+def _office(settings: GatewaySettings, shared: Admission | None, clock: Clock) -> TicketOffice | None:
+    secret = settings.ticket_secret
+    return None if secret is None or shared is None else TicketOffice(shared, secret.get_secret_value(), clock)
 
 
 def _gauge(name: str, meaning: str, value: float) -> Reading:

@@ -15,6 +15,7 @@ from gateway.settings import GatewaySettings
 from producer.settings import ProducerSettings
 from services.broker.metrics import BrokerMetrics
 from services.broker.rabbitmq import (
+    RabbitAdmission,
     RabbitDesk,
     RabbitHistory,
     RabbitLease,
@@ -71,7 +72,10 @@ def serve(settings: GatewaySettings) -> Callable[[asyncio.Event], Coroutine[Any,
         metrics = BrokerMetrics(registry)
         source = RabbitSource(url, name=name, clock=clock, metrics=metrics)
         history = RabbitHistory(url, name=name, clock=clock, metrics=metrics)
-        await gateway.app.run(settings, source, history, clock=clock, registry=registry, stop=stop)
+        admission = RabbitAdmission(url, name=name, clock=clock, metrics=metrics)
+        await gateway.app.run(
+            settings, source, history, clock=clock, registry=registry, stop=stop, admission=admission
+        )
 
     return main
 
