@@ -30,7 +30,7 @@ FILE_BYTES: Final = 4_194_304
 """Largest file of keys."""
 MOST_LINES: Final = 10_000
 """Most keys in a file."""
-ID_DIGITS: Final = 16
+_ID_DIGITS: Final = 16
 """Hexadecimal digits of a key's hash that are its token id, for `tickwire revoke`."""
 CLAIMS: Final = ("symbols", "max_symbols", "max_rate", "max_connections", "delayed", "exp", "iat")
 """What a line may say of a key."""
@@ -140,7 +140,7 @@ def _read(text: str) -> tuple[str, Entitlement]:
     if matched is None:
         raise BadInput("after who has the key comes its hash: sha256: and 64 hexadecimal digits in lower case")
     entitlement = _entitlement(claims)
-    return matched[1], replace(entitlement, subject=subject, token_id=matched[1][:ID_DIGITS])
+    return matched[1], replace(entitlement, subject=subject, token_id=matched[1][:_ID_DIGITS])
 
 
 def _check_subject(subject: str) -> None:

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import structlog
 
 from gateway.admission.apikeys import FILE_BYTES, BadApiKeys, parse_api_keys
-from gateway.admission.authorities import Gatekeeper, JwtAuthority, KeyFile, KeysAuthority, KeySource, OpenDoor
+from gateway.admission.authorities import Gatekeeper, JwtAuthority, KeysAuthority, KeySource, OpenDoor
 from gateway.admission.jwks import FetchedKeys
+from gateway.admission.keyfile import KeyFile
 from gateway.admission.keyset import DOCUMENT_BYTES, parse_keys
 from gateway.admission.loopback import is_loopback
 from gateway.admission.tokens import Policy

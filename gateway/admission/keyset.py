@@ -203,8 +203,10 @@ class _Rule:
     fits: Callable[[Mapping[str, Any]], bool] = lambda _: True
 
 
-def _decoded(text: str) -> bytes:
-    return urlsafe_b64decode(text.encode())
+def _decoded(part: object) -> bytes:
+    if not isinstance(part, str):
+        raise TypeError
+    return urlsafe_b64decode(part.encode())
 
 
 def _rsa_fits(entry: Mapping[str, Any]) -> bool:

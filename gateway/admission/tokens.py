@@ -22,9 +22,8 @@ from gateway.admission.keyset import NAME_CHARACTERS, Key, Keys
 
 TOKEN_CHARACTERS: Final = 16_384
 """Longest token: room for 1,000 symbols; a request's headers end at 8,190 bytes, a message of ours at 65,536."""
-LATEST: Final = 2**40
+_LATEST: Final = 2**40
 """Seconds since 1970 that no time of a token may reach."""
-
 _SHAPE: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)")
 
 
@@ -178,7 +177,7 @@ def _fault(claims: Mapping[str, Any], policy: Policy, now: float) -> Reason | No
 
 
 def _is_time(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < LATEST
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _LATEST
 
 
 def _entitlement(claims: Mapping[str, Any]) -> Entitlement:
