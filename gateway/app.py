@@ -105,7 +105,7 @@ async def run(
                 if started is not None:
                     started(door.port, ops_port)
                 _log.info("gateway.started", port=door.port, ops_port=ops_port, tls=context is not None)
-                await _serve(settings, feed, sessions, entrance, door, stop)
+                await _serve(settings, feed, sessions, entrance, door=door, stop=stop)
             finally:
                 await runner.cleanup()
     finally:
@@ -180,6 +180,7 @@ async def _serve(
     feed: Feed,
     sessions: Sessions,
     entrance: Entrance,
+    *,
     door: Doorway,
     stop: asyncio.Event,
 ) -> None:

@@ -11,10 +11,10 @@ from gateway.admission.address import parse_networks
 from gateway.admission.authorities import Gatekeeper
 from gateway.admission.census import Census
 from gateway.admission.doorkeeper import Doorkeeper
-from gateway.admission.ticketoffice import TicketOffice
 from gateway.admission.origin import parse_origins
 from gateway.admission.reception import Reception
 from gateway.admission.revoked import Revoked
+from gateway.admission.ticketoffice import TicketOffice
 from gateway.closing import TOKEN_REFUSED
 from gateway.metrics import Reading
 from gateway.sessions import Sessions
@@ -30,8 +30,8 @@ _log = structlog.get_logger("tickwire.admission")
 class Entrance:
     """Reception and doorkeeper, and what they hear of; a `RevocationListener`.
 
-    *shared*: what all gateways know together, revocations and tickets; without a token to ask for it is not needed,
-    and not connected.
+    *shared*: what all gateways know together, revocations and tickets; where no token is asked for it is not
+    needed, and not connected.
 
     Raises:
         BadSettings: origins or proxies cannot be used.
@@ -80,7 +80,9 @@ class Entrance:
         yield _gauge("client_subjects", "Subjects with connections.", census.subjects)
         yield _gauge("revocations", "Subjects and tokens known to be called back.", len(self._revoked))
         overflowed = [("", float(self._revoked.overflowed))]
-        yield Reading("revocations_overflowed", "Revocations forgotten for want of room.", "counter", None, overflowed)
+        yield Reading(
+            "revocations_overflowed", "Revocations forgotten for want of room.", "counter", None, overflowed
+        )
         yield _gauge("handshake_buckets", "Addresses whose last handshakes are remembered.", census.buckets)
 
     # ---------------------------------------------------------------------------------- what the log tells us
