@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 
 from gateway.settings import GatewaySettings
-from gateway.tls import server_context
+from gateway.tls import certificate
 from producer.settings import ProducerSettings
 from services.errors import BadInput, BadSettings
 from services.history.settings import HistorySettings
@@ -104,9 +104,7 @@ def _producer(arguments: argparse.Namespace) -> int:
 
 def _gateway(arguments: argparse.Namespace) -> int:
     settings = load(GatewaySettings, given(arguments, GatewaySettings))
-    server_context(
-        settings.tls_cert, settings.tls_key
-    )  # what is wrong with it is said once, and before anything else
+    certificate(settings.tls_cert, settings.tls_key)  # what is wrong with it is said once, before anything else
     main = serve(settings)
     return _process(settings, main if settings.workers == 1 else serve_all(settings))
 
