@@ -25,6 +25,7 @@ from services.runtime.clock import SystemClock
 from services.runtime.settings import PREFIX, ProcessSettings, load, option_table
 from services.telemetry import logs
 from tickwire.demo import Addresses, demo, load_demo
+from tickwire.devcert import make_certificate
 from tickwire.flags import add_flags, given
 from tickwire.processes import produce, remember, serve
 from tickwire.watch import URL, Refused, Target, watch
@@ -71,6 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     watcher.add_argument(
         "--ca", type=Path, metavar="FILE", help="trust these certificates, for a wss:// with its own CA"
     )
+    certifier = _command(commands, "dev-cert", _dev_cert, "make a local authority and a certificate, to try TLS")
+    certifier.add_argument("names", nargs="*", metavar="NAME", help="further hosts or addresses beside localhost")
+    certifier.add_argument("--out", type=Path, default=Path("certs"), metavar="DIR", help="(default: %(default)s)")
+    certifier.add_argument("--force", action="store_true", help="replace what is there")
     _command(commands, "settings", _settings, "print every setting as a Markdown table")
     return parser
 
@@ -134,6 +139,11 @@ def _watch(arguments: argparse.Namespace) -> int:
 
     code = lifecycle.run(main)
     return _complain(refusals) if refusals else code
+
+
+def _dev_cert(arguments: argparse.Namespace) -> int:
+    sys.stdout.write(make_certificate(arguments.out, arguments.names, force=arguments.force))
+    return lifecycle.OK
 
 
 def _settings(_: argparse.Namespace) -> int:

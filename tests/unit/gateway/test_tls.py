@@ -20,6 +20,7 @@ from structlog.testing import capture_logs
 from gateway.tls import Certificate, Renewal, certificate
 from services.errors import BadSettings
 from tests.eventually import eventually
+from tests.handshake import handshake
 
 
 @pytest.fixture
@@ -82,20 +83,7 @@ def issue(cert: Path, key: Path, *, name: str = "localhost", not_after: datetime
 
 def served(cert: Certificate, trust: Path) -> bool:
     """Whether a newcomer that trusts *trust* only is served."""
-    client_in, client_out, server_in, server_out = (ssl.MemoryBIO() for _ in range(4))
-    trusting = ssl.create_default_context(cafile=trust)
-    client = trusting.wrap_bio(client_in, client_out, server_hostname="localhost")
-    server = cert.context.wrap_bio(server_in, server_out, server_side=True)
-    for _ in range(4):
-        for side, there, other in ((client, client_out, server_in), (server, server_out, client_in)):
-            try:
-                side.do_handshake()
-            except ssl.SSLWantReadError:
-                pass
-            except ssl.SSLCertVerificationError:
-                return False
-            other.write(there.read())
-    return client.version() is not None
+    return handshake(ssl.create_default_context(cafile=trust), cert.context)
 
 
 @pytest.fixture(name="pair")
