@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from cryptography import x509
 
 from services.errors import BadSettings
 
@@ -111,13 +110,19 @@ def _load(cert: Path, key: Path) -> tuple[ssl.SSLContext, float]:
     context = _context()
     try:
         context.load_cert_chain(cert, key, password=_no_password)
-        leaf = x509.load_pem_x509_certificates(cert.read_bytes())[0]
+        not_after = _not_after(cert.read_bytes())
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or "they are no PEM files, or the key needs a password"
         raise BadSettings(
             [f"TICKWIRE_TLS_CERT {cert} and TICKWIRE_TLS_KEY {key} are no certificate and its key: {reason}"]
         ) from error
-    return context, leaf.not_valid_after_utc.timestamp()
+    return context, not_after
+
+
+def _not_after(chain: bytes) -> float:
+    from cryptography import x509  # noqa: PLC0415 - 14 MB that a gateway without TLS does not need
+
+    return x509.load_pem_x509_certificates(chain)[0].not_valid_after_utc.timestamp()
 
 
 def _context() -> ssl.SSLContext:

@@ -25,7 +25,6 @@ from services.runtime.clock import SystemClock
 from services.runtime.settings import PREFIX, ProcessSettings, load, option_table
 from services.telemetry import logs
 from tickwire.demo import Addresses, demo, load_demo
-from tickwire.devcert import make_certificate
 from tickwire.flags import add_flags, given
 from tickwire.processes import produce, remember, serve
 from tickwire.watch import URL, Refused, Target, watch
@@ -142,6 +141,8 @@ def _watch(arguments: argparse.Namespace) -> int:
 
 
 def _dev_cert(arguments: argparse.Namespace) -> int:
+    from tickwire.devcert import make_certificate  # noqa: PLC0415 - 18 MB that no other command needs
+
     sys.stdout.write(make_certificate(arguments.out, arguments.names, force=arguments.force))
     return lifecycle.OK
 
