@@ -1,7 +1,7 @@
 """An attack on a gateway, in a process of its own: `python -m tests.faults.attacker KIND PORT …`.
 
-Says `go` once it begins, and in the end how many inputs it tried and what became of them, as JSON.  Bounded in time
-and number, and last in line for the processor, which the machine's gateway has no other of.
+Says `go` once it begins, and in the end how many inputs it tried and what became of them, as JSON.  Bounded in
+time and number, and last in line for the processor, since the gateway has to share it.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ async def _flood(attack: Attack, number: int) -> None:
 
 
 async def symbols(attack: Attack) -> None:
-    """F17: each client asks for names that are no symbols, below the limit of commands, and waits for each answer."""
+    """F17: each client asks for names that are no symbols, slowly enough, and waits for each answer."""
     await attack.each(_symbols)
 
 
@@ -290,7 +290,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--symbols", default="A,B,C")
     given = vars(parser.parse_args())
-    os.nice(NICE)
+    os.setpriority(os.PRIO_PROCESS, 0, NICE)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     kind, given["symbols"] = given.pop("kind"), given["symbols"].split(",")

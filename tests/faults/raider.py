@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from asyncio import StreamReader, StreamWriter
 from collections import Counter
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 
@@ -80,7 +79,7 @@ class Raider:
         return first & 15, await self._reader.readexactly(size)
 
     async def answer(self) -> dict[str, Any]:
-        """Return the next text frame that is neither a tick nor a greeting, parsed; `close`: how it ended instead."""
+        """Return the next text frame but ticks and greeting, parsed; `close`: how it ended instead."""
         try:
             async with asyncio.timeout(ANSWER_S):
                 while True:
@@ -102,14 +101,17 @@ class Raider:
 
     def deafen(self) -> None:
         """Read nothing from now on: neither does the kernel, once its buffer is full."""
-        assert self._writer is not None
-        self._writer.transport.pause_reading()  # type: ignore[attr-defined] - a stream's transport reads, too
+        self._transport.pause_reading()
 
     def listen(self) -> None:
         """Read again."""
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    @property
+    def _transport(self) -> asyncio.Transport:
         assert self._writer is not None
-        with contextlib.suppress(RuntimeError):
-            self._writer.transport.resume_reading()  # type: ignore[attr-defined] - see above
+        return cast("asyncio.Transport", self._writer.transport)
 
     def leave(self) -> None:
         """Drop the connection."""
