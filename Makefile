@@ -8,7 +8,7 @@ SOURCES := services gateway producer tickwire tests benchmarks $(CLIENT)/src $(C
 # What needs no container engine.  A folder that is not there yet is left out.
 SUITES := $(wildcard tests/unit $(CLIENT)/tests tests/contract tests/integration tests/model tests/faults)
 
-.PHONY: demo test autobahn faults soak check e2e bench bench-quick bench-micro clean help
+.PHONY: demo test autobahn faults soak check audit e2e bench bench-quick bench-micro clean help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -30,15 +30,19 @@ SOAK_S := 1200
 soak: $(VENV)/.complete ## churn and random faults for SOAK_S seconds (1200); memory, files, tasks, queues stay flat
 	TICKWIRE_SOAK_S=$(SOAK_S) $(BIN)/pytest tests/soak
 
-check: $(VENV)/.complete ## format, lint, types, import rules, then make test
+check: $(VENV)/.complete ## format, lint, types, import rules, make audit, then make test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/lint-imports
+	$(MAKE) audit
 	$(MAKE) test
 
-e2e: $(VENV)/.complete ## the Compose stack, with a real container engine
-	$(BIN)/pytest tests/e2e
+audit: $(VENV)/.complete ## known vulnerabilities in deploy/requirements.lock; says so where nobody can be asked
+	$(BIN)/python deploy/audit.py
+
+e2e: $(VENV)/.complete ## the Compose stack, with a real container engine, and the page in a real browser
+	$(BIN)/pytest tests/e2e tests/browser
 
 bench: $(VENV)/.complete ## every benchmark, about 30 minutes; writes benchmarks/results
 	$(BIN)/python -m benchmarks

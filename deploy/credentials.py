@@ -5,7 +5,8 @@
     credentials.py show     print the operator's and Grafana's logins
 
 It imports nothing but the standard library.  The broker gets salted hashes only, inside its definitions; each
-process gets a file with its own TICKWIRE_BROKER_URL; nothing is ever derived from a name or a default.
+process gets a file with its own TICKWIRE_BROKER_URL, gateways also with what they sign tickets with; nothing is
+ever derived from a name or a default.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ PROCESSES: Final = ("producer", "gateway", "history")
 OPERATOR: Final = "operator"
 GRAFANA: Final = "grafana"
 BROKER: Final = "rabbitmq:5672"
+_TICKET_SECRET: Final = "TICKWIRE_TICKET_SECRET"  # noqa: S105 - its name
 _BYTES: Final = 32
 _READABLE: Final = 0o444
 """Each file lies alone in a volume that only its reader mounts, and readers have different user ids."""
@@ -38,6 +40,7 @@ _READABLE: Final = 0o444
 def make(credentials: Path, template: Path) -> None:
     """Make every missing password, then the broker's definitions from all of them and *template*."""
     passwords = {name: _process_password(credentials / name / "env", name) for name in PROCESSES}
+    _add_ticket_secret(credentials / "gateway" / "env")
     passwords[OPERATOR] = _password(credentials / OPERATOR / "password")
     _password(credentials / GRAFANA / "password")
     definitions = json.loads(template.read_text())
@@ -97,6 +100,12 @@ def _process_password(file: Path, name: str) -> str:
     password = secrets.token_urlsafe(_BYTES)
     _write(file, f"TICKWIRE_BROKER_URL=amqp://{name}:{password}@{BROKER}/\n")
     return password
+
+
+def _add_ticket_secret(file: Path) -> None:
+    """What the gateways sign one-time tickets with: the same for all of them, since each must take the others'."""
+    if f"{_TICKET_SECRET}=" not in file.read_text():
+        _write(file, f"{file.read_text()}{_TICKET_SECRET}={secrets.token_urlsafe(_BYTES)}\n")
 
 
 def _password(file: Path) -> str:

@@ -11,17 +11,23 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from gateway.admission.choice import build_authority
+from gateway.admission.limits import TokenBucket
 from gateway.doorway import Doorway, Factory, bind
+from gateway.entrance import Entrance
 from gateway.feed import Feed
 from gateway.metrics import Counters, GatewayCollector, Reading
 from gateway.readings import feed_readings
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
 from gateway.tls import server_context
-from gateway.wires.native.connection import ClientFeed
+from gateway.wires.keyfetch import fetch_keys
+from gateway.wires.native.desk import ClientFeed
 from gateway.wires.native.encode import HEARTBEAT_S, encode
 from gateway.wires.native.stream import Stream
 from gateway.wires.pages import Page, add_pages, read_pages
+from gateway.wires.ticketing import Ticketing
+from services.broker.admission import Admission
 from services.broker.history import History
 from services.broker.ports import TickSource
 from services.errors import CannotListen
@@ -50,22 +56,35 @@ async def run(
     registry: CollectorRegistry,
     stop: asyncio.Event,
     started: Callable[[int, int], None] | None = None,
+    admission: Admission | None = None,
 ) -> None:
     """Serve clients until *stop*, then send them away; *started* is told the ports for clients and operations.
+
+    Without *admission* no token is called back, and there are no tickets.
 
     Takes at most `unready_s` + `drain_s` + 5 s to end after *stop*.
 
     Raises:
         CannotListen: a port is taken or not ours.
-        BadSettings: the TLS files are no certificate and its key.
+        BadSettings: the TLS files are no certificate and its key, or the keys of tokens cannot be used.
     """
     context = await asyncio.to_thread(server_context, settings.tls_cert, settings.tls_key)
     settings = _fitting(settings, allow_files(settings.max_connections + SPARE_FILES))
     sessions = build_sessions(settings, clock)
-    feed = Feed(source, history, clock=clock, deliver=sessions.flush.deliver, idle_grace=settings.idle_grace_s)
+    authority = await asyncio.to_thread(build_authority, settings, fetch_keys, clock)
+    entrance = Entrance(settings, sessions, authority, admission)
+    feed = Feed(
+        source,
+        history,
+        clock=clock,
+        deliver=sessions.flush.deliver,
+        idle_grace=settings.idle_grace_s,
+        replay_ticks=settings.replay_ticks,
+        binding=TokenBucket(settings.bind_rate, settings.bind_burst, clock.monotonic()),
+    )
     pages = await asyncio.to_thread(read_pages)
     doors: list[Doorway] = []
-    collector = GatewayCollector(sessions.counters, lambda: _readings(feed, sessions, settings, doors))
+    collector = GatewayCollector(sessions.counters, lambda: _readings(feed, sessions, entrance, settings, doors))
     collector.register(registry)
 
     def ready() -> Probe:
@@ -74,7 +93,7 @@ async def run(
     try:
         async with operations(settings.ops_host, settings.ops_port, registry=registry, ready=ready) as ops_port:
             runner = web.AppRunner(
-                application(settings, feed, sessions, pages),
+                application(settings, feed, sessions, entrance, pages),
                 access_log=None,
                 keepalive_timeout=REQUEST_S,
                 shutdown_timeout=CLEANUP_S,
@@ -86,7 +105,7 @@ async def run(
                 if started is not None:
                     started(door.port, ops_port)
                 _log.info("gateway.started", port=door.port, ops_port=ops_port, tls=context is not None)
-                await _serve(settings, feed, sessions, door, stop)
+                await _serve(settings, feed, sessions, entrance, door, stop)
             finally:
                 await runner.cleanup()
     finally:
@@ -120,11 +139,15 @@ def build_sessions(settings: GatewaySettings, clock: Clock) -> Sessions:
 
 
 def application(
-    settings: GatewaySettings, feed: ClientFeed, sessions: Sessions, pages: dict[str, Page]
+    settings: GatewaySettings, feed: ClientFeed, sessions: Sessions, entrance: Entrance, pages: dict[str, Page]
 ) -> web.Application:
     """Return the routes for clients."""
     app = web.Application(client_max_size=BODY_BYTES)
-    app.router.add_get("/v1/stream", Stream(settings, feed, sessions).serve)
+    reception, trusted = entrance.reception, entrance.trusted
+    app.router.add_get("/v1/stream", Stream(settings, feed, sessions, reception, trusted).serve)
+    ticketing = Ticketing(reception, trusted, entrance.origins)
+    app.router.add_post("/v1/ticket", ticketing.serve)
+    app.router.add_options("/v1/ticket", ticketing.preflight)
     add_pages(app, pages)
     return app
 
@@ -153,11 +176,17 @@ def _listen(runner: web.AppRunner, settings: GatewaySettings, context: ssl.SSLCo
 
 
 async def _serve(
-    settings: GatewaySettings, feed: Feed, sessions: Sessions, door: Doorway, stop: asyncio.Event
+    settings: GatewaySettings,
+    feed: Feed,
+    sessions: Sessions,
+    entrance: Entrance,
+    door: Doorway,
+    stop: asyncio.Event,
 ) -> None:
     """Run the feed until *stop* and through the drain: clients get their ticks to the end."""
     async with asyncio.TaskGroup() as tasks:
         feeding = tasks.create_task(feed.run(), name="feed")
+        letting_in = tasks.create_task(entrance.run(), name="entrance")
         await stop.wait()
         sessions.leaving = True
         _log.info("gateway.leaving", unready_s=settings.unready_s)
@@ -167,10 +196,11 @@ async def _serve(
         door.close()
         await sessions.drain(settings.drain_s)
         feeding.cancel()
+        letting_in.cancel()
 
 
 def _readings(
-    feed: Feed, sessions: Sessions, settings: GatewaySettings, doors: Sequence[Doorway]
+    feed: Feed, sessions: Sessions, entrance: Entrance, settings: GatewaySettings, doors: Sequence[Doorway]
 ) -> Iterator[Reading]:
     yield Reading("accepted", "Connections accepted.", "counter", None, [("", sum(d.accepted for d in doors))])
     yield Reading(
@@ -202,4 +232,5 @@ def _readings(
         None,
         [("", sessions.leaving)],
     )
+    yield from entrance.readings()
     yield from feed_readings(feed.stats(), feed.status)

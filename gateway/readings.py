@@ -32,6 +32,9 @@ def feed_readings(stats: FeedStats, status: Mapping[str, Status]) -> Iterator[Re
     yield _counter("messages_malformed", "Messages that no codec of ours wrote, skipped.", stats.malformed)
     yield _counter("lines_ended", "Symbols whose flow the broker ended.", stats.unfollowed)
     yield Reading("feed_lost", "Broker connections ended or not made.", "counter", "reason", _reasons(stats.lost))
+    yield _counter("transitions", "Symbols bound or unbound at the broker, asked for.", stats.passage.made)
+    yield _counter("transitions_delayed", "Of them, those that had to wait.", stats.passage.delayed)
+    yield _counter("transitions_waited_seconds", "Time that they waited, in all.", stats.passage.waited)
     yield from _tally(stats.tally)
 
 
@@ -41,6 +44,8 @@ def _tally(tally: Tally) -> Iterator[Reading]:
     yield _counter("feed_holes", "Times that a live tick was not the next one.", tally.holes)
     yield _counter("history_questions", "Questions put to history.", tally.questions)
     yield _counter("ticks_repaired", "Ticks that clients got from history.", tally.repaired)
+    yield _counter("ticks_replayed", "Ticks of the past that clients resumed for.", tally.replayed)
+    yield _counter("replays_refused", "Replays beyond what one client may ask for.", tally.refused)
     yield _counter("snapshots", "Snapshots said.", tally.snapshots)
     yield _counter("ticks_conflated", "Ticks that clients were told to be skipped.", tally.conflated)
     yield _counter("epochs", "Changes of epoch said.", tally.epochs)

@@ -24,9 +24,12 @@ from services.runtime import lifecycle
 from services.runtime.clock import SystemClock
 from services.runtime.settings import PREFIX, ProcessSettings, load, option_table
 from services.telemetry import logs
+from tickwire.bearer import VARIABLE, bearer
 from tickwire.demo import Addresses, demo, load_demo
 from tickwire.flags import add_flags, given
+from tickwire.newkey import add_new_key, print_new_key
 from tickwire.processes import produce, remember, serve
+from tickwire.revoke import add_arguments, named, revoke
 from tickwire.watch import URL, Refused, Target, watch
 from tickwire.workers import serve_all
 
@@ -71,6 +74,15 @@ def _parser() -> argparse.ArgumentParser:
     watcher.add_argument(
         "--ca", type=Path, metavar="FILE", help="trust these certificates, for a wss:// with its own CA"
     )
+    watcher.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help=f"show the token in this file, read again for each connection (default: the variable {VARIABLE})",
+    )
+    add_new_key(_command(commands, "new-key", print_new_key, "make an API key and its line of TICKWIRE_KEYS_FILE"))
+    revoker = _command(commands, "revoke", _revoke, "call tokens back before their time, on every gateway")
+    add_arguments(revoker)
     _command(commands, "settings", _settings, "print every setting as a Markdown table")
     return parser
 
@@ -125,17 +137,26 @@ def _process(settings: ProcessSettings, main: Main) -> int:
 
 def _watch(arguments: argparse.Namespace) -> int:
     symbols = _symbols(arguments.symbols)
+    target = Target(arguments.url, arguments.ca, bearer(arguments.token_file, os.environ))
     logs.configure("error", "pretty")
     refusals: list[str] = []
 
     async def main(stop: asyncio.Event) -> None:
         try:
-            await watch(Target(arguments.url, arguments.ca), symbols, clock=SystemClock(), stop=stop)
+            await watch(target, symbols, clock=SystemClock(), stop=stop)
         except Refused as error:
             refusals.append(str(error))
 
     code = lifecycle.run(main)
     return _complain(refusals) if refusals else code
+
+
+def _revoke(arguments: argparse.Namespace) -> int:
+    clock = SystemClock()
+    revocations = named(arguments, clock)
+    if not revocations:
+        return _complain(["revoke needs --subject or --token-id"])
+    return revoke(load(ProcessSettings), revocations, clock)
 
 
 def _settings(_: argparse.Namespace) -> int:
@@ -149,6 +170,8 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
     sentences = []
     for name in sorted(names):
         field = name.removeprefix(PREFIX)
+        if name == VARIABLE:
+            continue
         if name.startswith(PREFIX) and not field.startswith("TEST_") and field not in known:
             close = difflib.get_close_matches(field, known, n=1)
             sentences.append(f"{name} is not a setting" + (f"; did you mean {PREFIX}{close[0]}?" if close else ""))

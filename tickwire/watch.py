@@ -8,7 +8,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from services.errors import TickwireError
 from services.market.symbol import Symbol
 from services.runtime.clock import Clock
 from tickwire import table
+from tickwire.bearer import Bearer
 from tickwire.board import Board, Happening
 from tickwire_client import Feed, Subscription, connect
 from tickwire_client.hooks import Callbacks
@@ -34,10 +35,11 @@ class Refused(TickwireError):
 
 @dataclass(frozen=True)
 class Target:
-    """Where to connect; *ca*: a file of certificates to trust instead of the system's."""
+    """Where to connect, and as whom; *ca*: a file of certificates to trust instead of the system's."""
 
     url: str
     ca: Path | None = None
+    bearer: Bearer | None = field(default=None, repr=False)
 
     def trust(self) -> ssl.SSLContext | None:
         """Return the certificates to trust; None: the system's."""
@@ -78,8 +80,11 @@ class _Watcher:
         """Be connected for ever."""
         tell = self._tell
         callbacks = Callbacks(on_gap=tell, on_session=tell, on_status=tell, on_violation=tell, on_complaint=tell)
+        target = self._target
         try:
-            async with connect(self._target.url, ssl=self._target.trust(), timeout=None, **callbacks) as feed:
+            async with connect(
+                target.url, token=target.bearer, ssl=target.trust(), timeout=None, **callbacks
+            ) as feed:
                 await self._show(feed)
         except (client.Refused, client.NotFollowed) as error:
             raise Refused(str(error)) from error

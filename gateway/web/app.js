@@ -1,5 +1,6 @@
 // The dashboard: one WebSocket, one row per symbol, at most one rendering per animation frame.
 import { Cursor } from "./cursor.js";
+import * as door from "./door.js";
 
 const SYMBOLS = [
   "AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "AVGO", "JPM", "V",
@@ -36,7 +37,7 @@ let rateSince = performance.now();
 function connect() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   state("connecting", "connecting");
-  socket = new WebSocket(`${scheme}://${location.host}/v1/stream`, ["tickwire.v1"]);
+  socket = new WebSocket(`${scheme}://${location.host}/v1/stream`, door.protocols());
   socket.onopen = opened;
   socket.onmessage = received;
   socket.onclose = closed;
@@ -47,7 +48,6 @@ function opened() {
   elsewhereAt = 0;
   feeds.clear();
   state("connected", "connected");
-  ask([...rows.values()]);
 }
 
 function received(event) {
@@ -65,15 +65,18 @@ function closed(event) {
     if (!rows.has(symbol)) cursors.delete(symbol);
   }
   const reason = event.reason || `code ${event.code}`;
-  if ([1002, 1003, 1008, 1009].includes(event.code) || (event.code >= 4500 && event.code < 5000)) {
-    state("refused", `refused: ${reason}`); // coming back would not help
-    return;
-  }
+  const { back, text } = door.verdict(event.code, reason);
+  state(back ? "reconnecting" : "refused", text);
+  if (!back) return; // it would not help, or not before there is a token
   failures += 1;
   const told = elsewhereAt - performance.now();
   const longest = Math.min(CAP_MS, BASE_MS * 2 ** Math.min(failures, 10));
-  state("reconnecting", `reconnecting (${reason})`);
   setTimeout(connect, told > 0 ? Math.min(told, TOLD_CAP_MS) : Math.random() * longest);
+}
+
+function admitted() {
+  door.shut();
+  ask([...rows.values()].filter((row) => !row.cursor.subscribed));
 }
 
 function listen() {
@@ -104,6 +107,12 @@ function ask(asked) {
 const take = {
   welcome(frame) {
     feeds.set("", frame.feed);
+    if (frame.auth === "required") door.open("This gateway asks for a token.");
+    else admitted();
+  },
+  authorized(frame) {
+    if (frame.id == null) door.open("The token expires within a minute: enter a new one.");
+    else admitted();
   },
   subscribed(frame) {
     for (const [symbol, given] of Object.entries(frame.symbols)) {
@@ -166,6 +175,7 @@ const take = {
     elsewhereAt = performance.now() + frame.in_ms;
   },
   error(frame) {
+    if (frame.code === "token_refused") door.open("The token is refused.");
     page.notice.textContent = `${frame.code}: ${frame.message}`;
   },
 };
@@ -184,7 +194,7 @@ function rejected(row, reason) {
     setTimeout(() => {
       if (rows.get(row.symbol) === row && !row.cursor.subscribed) ask([row]);
     }, RETRY_MS);
-  } else if (row.last === null) {
+  } else if (row.last === null && reason === "unknown_symbol") {
     remove(row.symbol);
     cursors.delete(row.symbol);
     page.notice.textContent = `${row.symbol}: ${reason.replaceAll("_", " ")}`;
@@ -339,6 +349,10 @@ page.add.addEventListener("submit", (event) => {
   page.add.reset();
 });
 
+door.onToken((token) => {
+  if (socket?.readyState === WebSocket.OPEN) send({ op: "auth", token });
+  else if (socket === null) connect();
+});
 for (const symbol of SYMBOLS) add(symbol);
 setInterval(figures, 1000);
 connect();

@@ -22,6 +22,8 @@ ROOT: Final = Path(__file__).parents[2]
 GATEWAYS: Final = ("gateway-1", "gateway-2")
 PRODUCERS: Final = ("producer", "producer-standby")
 HISTORIES: Final = ("history-1", "history-2")
+NAMED: Final = "tickwire.test"
+"""Another name that the proxy has a certificate for; nobody can look it up."""
 RATE: Final = 500
 """Ticks per second, all symbols: two cores carry the whole stack and the clients."""
 BUILD_S: Final = 900.0
@@ -50,6 +52,8 @@ class Stack:
             "TICKWIRE_PROMETHEUS_PORT": str(self.prometheus_port),
             "TICKWIRE_GRAFANA_PORT": str(grafana),
             "TICKWIRE_RATE": str(RATE),
+            "TICKWIRE_SITE": f"localhost, {NAMED}",
+            "TICKWIRE_EDGE_SUBNET": _subnet(),
         }
         self._services: list[str] = []
 
@@ -190,6 +194,12 @@ def _done(
         timeout=timeout,
         check=False,
     )
+
+
+def _subnet() -> str:
+    """Return a network that another run of the stack on this machine does not have."""
+    number = os.getpid() % 16_384
+    return f"10.{214 + number // 256 % 32}.{number % 256}.0/24"
 
 
 def _ports(*wanted: int) -> list[int]:

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from tests.checker import Checker
-from tests.e2e.stack import GATEWAYS, HISTORIES, PRODUCERS, ROOT, Stack
+from tests.e2e.stack import GATEWAYS, HISTORIES, NAMED, PRODUCERS, ROOT, Stack
 from tests.e2e.visitor import Visitor, visitors
 from tests.eventually import eventually
 
@@ -27,6 +27,7 @@ ENOUGH: Final = 50
 """Ticks that each visitor waits for."""
 SOON: Final = 30.0
 """Seconds: several scrapes, health checks and retries."""
+_SHOWN_TOKEN: Final = "n0b0dys-t0k3n"  # noqa: S105 - nobody's
 _SHOWN: Final = {"15672/tcp", "9090/tcp", "3000/tcp"}
 """Ports of the services that people administer; they stay on the loopback interface."""
 
@@ -146,6 +147,50 @@ async def test_containers_are_hardened(stack: Stack) -> None:
         assert {binding["HostIp"] for bindings in shown.values() for binding in bindings} <= {"127.0.0.1"}, service
 
 
+async def test_operations_stay_inside(stack: Stack, context: ssl.SSLContext) -> None:
+    """Nobody reaches a process's operations through the proxy, and no port of theirs is published."""
+    async with aiohttp.ClientSession() as http:
+        for path in ("metrics", "livez", "readyz"):
+            async with http.get(f"https://localhost:{stack.https}/{path}", ssl=context) as answer:
+                assert answer.status == 404, path
+    for service in (*GATEWAYS, *PRODUCERS, *HISTORIES):
+        assert not stack.containers()[service]["HostConfig"]["PortBindings"], service
+
+
+async def test_strict_transport(stack: Stack, context: ssl.SSLContext) -> None:
+    """Browsers are told to use TLS only for a name of its own, and not for everything on localhost."""
+    url, name = f"https://127.0.0.1:{stack.https}/", "Strict-Transport-Security"
+    async with aiohttp.ClientSession() as http:
+        for host, wanted in ((NAMED, "max-age=31536000"), ("localhost", None)):
+            async with http.get(url, headers={"Host": host}, server_hostname=host, ssl=context) as answer:
+                assert (answer.status, answer.headers.get(name)) == (200, wanted), host
+                assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+
+
+async def test_tokens_stay_out_of_the_log(stack: Stack, context: ssl.SSLContext) -> None:
+    """What lets somebody in shows in no log line, the proxy's or a gateway's, also where a request fails."""
+    await _knock(stack, context)
+    await asyncio.to_thread(stack.compose, "kill", *GATEWAYS)
+    await _knock(stack, context)
+    logs = await asyncio.to_thread(stack.logs)
+    await asyncio.to_thread(stack.wait_healthy, *GATEWAYS)
+    assert "ticket=REDACTED" in logs, "the request that failed is not in the log at all"
+    assert _SHOWN_TOKEN not in logs
+
+
+async def _knock(stack: Stack, context: ssl.SSLContext) -> None:
+    """Show a token in each of the ways that there are."""
+    headers = {"Authorization": f"Bearer {_SHOWN_TOKEN}"}
+    names = ("tickwire.v1", f"bearer.{_SHOWN_TOKEN}")
+    url = f"{stack.url}?ticket={_SHOWN_TOKEN}"
+    async with aiohttp.ClientSession() as http:
+        try:
+            async with http.ws_connect(url, headers=headers, protocols=names, ssl=context) as wire:
+                await wire.receive(timeout=10)
+        except (aiohttp.ClientError, TimeoutError):
+            pass  # whether it was let in is not the question
+
+
 async def test_passwords_stay_where_they_belong(stack: Stack) -> None:
     """There is no user guest, and no password shows in a container's configuration or in a log line."""
     users = stack.compose("exec", "-T", "rabbitmq", "rabbitmqctl", "--quiet", "list_users")
@@ -183,8 +228,9 @@ def _passwords(stack: Stack) -> list[str]:
     for service in ("producer", GATEWAYS[0], HISTORIES[0]):
         line = stack.compose("exec", "-T", service, "cat", "/run/credentials/env")
         found.append(line.split("@")[0].rsplit(":", 1)[1])
+        found += re.findall(r"^TICKWIRE_TICKET_SECRET=(.+)$", line, re.MULTILINE)
     assert all(len(password) > 20 for password in found)
-    assert len(set(found)) == 5
+    assert len(set(found)) == 6
     return found
 
 

@@ -112,7 +112,7 @@ async def test_page() -> None:
             text = await answer.text()
         for name in ("app.js", "style.css"):
             assert f'"{name}"' in text
-        for name in ("app.js", "style.css", "cursor.js"):
+        for name in ("app.js", "style.css", "cursor.js", "door.js"):
             async with http.get(page + name) as answer:
                 assert answer.status == 200, name
     assert "<style" not in text

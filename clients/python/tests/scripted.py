@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from ssl import SSLContext
@@ -104,14 +104,17 @@ async def gateway(
     *,
     port: int = 0,
     refuse: HTTPStatus | None = None,
+    refusals: int | None = None,
+    headers: Mapping[str, str] | None = None,
     tls: SSLContext | None = None,
     patience: float = DEADLINE,
 ) -> AsyncIterator[str]:
-    """Serve *script* on each connection, or *refuse* them; yield the address.
+    """Serve *script* on each connection, or *refuse* them (or only the first *refusals*); yield the address.
 
+    *headers*: of refusals.
     An assertion that fails in the script fails the test.
     """
-    count, failures = 0, list[BaseException]()
+    count, refused, failures = 0, 0, list[BaseException]()
 
     async def handle(socket: ServerConnection) -> None:
         nonlocal count
@@ -122,10 +125,13 @@ async def gateway(
             failures.append(error)
 
     def answer(connection: ServerConnection, _: Request) -> Response | None:
-        if refuse is None:
+        nonlocal refused
+        if refuse is None or (refusals is not None and refused >= refusals):
             return None
+        refused += 1
         response = connection.respond(refuse, "no")
         response.headers["Location"] = "/elsewhere"
+        response.headers.update(headers or {})
         return response
 
     async with serve(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scripted import LIMITS, frame, snapshot, subscribed, tick, ticks, welcome
+from tickwire_client.commands import Commands, shown
 from tickwire_client.conversation import FIRST_PINGS, PING_S, RETRY_S, Conversation, Malformed
 from tickwire_client.cursor import Position
 from tickwire_client.events import Complaint, Rejection, TokenWanted, Violation
@@ -242,15 +243,60 @@ def test_commands_within_the_limit() -> None:
 
 
 def test_token_wanted() -> None:
-    """A gateway that asks for a token, or says that it expires, gets the next one in an `auth`."""
+    """A gateway that asks for a token gets it in an `auth`, and only pings besides until it is satisfied."""
     conversation = Conversation()
     conversation.connected()
+    conversation.follows.want("A", None)
 
-    assert TokenWanted() in conversation.take(welcome(auth="required"), 0, 0)
-    assert conversation.take(frame("authorized", expires=1, limits={}), 0, 0) == [TokenWanted()]
+    assert TokenWanted(required=True) in conversation.take(welcome(auth="required"), 0, 0)
+    assert _said(conversation) == []
+    assert conversation.due(1) >= 1
     conversation.authorize("x")
     (command,) = _said(conversation)
     assert command == {"op": "auth", "id": command["id"], "token": "x"}
+    assert _said(conversation) == []
+    conversation.take(frame("authorized", id=command["id"], expires=1, limits={}), 0, 0)
+    assert [command["op"] for command in _said(conversation)] == ["subscribe"]
+
+
+def test_token_expires() -> None:
+    """A gateway that says that the token expires gets another one, and its limits are the new ones."""
+    conversation = _connected()
+
+    wanted = conversation.take(frame("authorized", expires=1, limits={"symbols": 1}), 0, 0)
+
+    assert wanted == [TokenWanted()]
+    conversation.follows.want("A", None)
+    conversation.follows.want("B", None)
+    assert conversation.commands(0, 0)[1] == [Rejection("B", "too_many_symbols")]
+
+
+@pytest.mark.parametrize("reason", ["not_entitled", "delayed_unavailable"])
+def test_not_entitled(reason: str) -> None:
+    """What the token does not allow, or allows no longer, is told once and never asked for again."""
+    conversation = _connected()
+    conversation.follows.want("A", None)
+    conversation.follows.want("B", None)
+    (first,) = _said(conversation)
+
+    refused = conversation.take(subscribed(first["id"], {"B": reason}, A=(7, 5)), 0, 0)
+    conversation.take(ticks(tick("A", 6)), 0, 0)
+    shrunk = conversation.take(frame("unsubscribed", id=None, symbols=["A"], reason=reason), 0, 0)
+
+    assert refused == [Rejection("B", reason)]
+    assert shrunk == [Rejection("A", reason)]
+    assert _said(conversation, 10 * RETRY_S) == []
+    _reconnect(conversation)
+    assert _said(conversation, 10 * RETRY_S) == []
+
+
+def test_command_as_recorded() -> None:
+    """A command is recorded as it was sent, but for the token."""
+    commands = Commands()
+
+    assert json.loads(shown(commands.auth("secret")[1])) == {"op": "auth", "id": 1, "token": "…"}
+    text = commands.unsubscribe(["A"])[1]
+    assert shown(text) == text
 
 
 def test_hole_is_a_violation() -> None:

@@ -440,31 +440,6 @@ async def test_silence() -> None:
     assert said[1].reason == "nothing came for 0.5 s"
 
 
-async def test_token() -> None:
-    """The token is asked for before each connection, and again when it expires."""
-    tokens = iter(["one", "two", "three"])
-    refreshed = asyncio.Event()
-
-    async def script(peer: Peer) -> None:
-        if peer.number == 1:
-            assert peer.headers["Authorization"] == "Bearer one"
-            await peer.socket.close(4401, "token expired")
-            return
-        assert peer.headers["Authorization"] == "Bearer two"
-        await peer.say(welcome(auth="ok"), frame("authorized", expires=1, limits={}))
-        command = await peer.command("auth")
-        assert command == {"op": "auth", "id": command["id"], "token": "three"}
-        await peer.say(frame("authorized", id=command["id"], expires=2, limits={}))
-        refreshed.set()
-        await peer.gone()
-
-    async def token() -> str:
-        return next(tokens)
-
-    async with gateway(script) as url, connect(url, token=token):
-        await refreshed.wait()
-
-
 async def test_clock() -> None:
     """Pings measure how far the gateway's clock is ahead, and latencies are corrected by it."""
     ahead = 3_600_000_000

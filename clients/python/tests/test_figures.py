@@ -8,7 +8,7 @@ import pytest
 
 from tickwire_client.allowance import SHARE, Allowance
 from tickwire_client.backoff import BASE_S, CAP_S, TOLD_CAP_S, Backoff
-from tickwire_client.closing import final_code, final_status
+from tickwire_client.closing import final_code, final_status, retry_after
 from tickwire_client.day import Diary
 from tickwire_client.offset import KEPT, ClockOffset
 
@@ -39,6 +39,17 @@ def test_backoff() -> None:
     assert longest.wait(600.0) == TOLD_CAP_S
     longest.succeeded()
     assert longest.wait(-1.0) == BASE_S
+    assert longest.wait(-1.0, busy=5.0) == 5.0 + 2 * BASE_S
+    assert longest.wait(-1.0, busy=-5.0) == 4 * BASE_S
+    assert longest.wait(-1.0, busy=3600.0) == TOLD_CAP_S + 8 * BASE_S
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("5", 5.0), (None, 0.0), ("", 0.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0), ("-1", 0.0)]
+)
+def test_retry_after(text: str | None, seconds: float) -> None:
+    """A `Retry-After` in seconds counts; a date, or nonsense, is as none."""
+    assert retry_after(text) == seconds
 
 
 def test_allowance() -> None:

@@ -39,7 +39,8 @@ def _users(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _password_of(folder: Path, process: str) -> str:
-    url = urlsplit((folder / process / "env").read_text().strip().removeprefix("TICKWIRE_BROKER_URL="))
+    first = (folder / process / "env").read_text().splitlines()[0]
+    url = urlsplit(first.removeprefix("TICKWIRE_BROKER_URL="))
     assert (url.scheme, url.username, url.hostname, url.port) == ("amqp", process, "rabbitmq", 5672)
     return url.password or ""
 
@@ -62,6 +63,21 @@ def test_every_reader_gets_its_own(folder: Path) -> None:
     ]
     assert len(set(passwords)) == 5
     assert all(len(password) >= 43 for password in passwords)
+
+
+def test_ticket_secret(folder: Path) -> None:
+    """Gateways get one secret for tickets, also beside passwords that were made before; a later start keeps it."""
+    (folder / "gateway/env").write_text("TICKWIRE_BROKER_URL=amqp://gateway:old@rabbitmq:5672/\n")
+    credentials.make(folder, _TEMPLATE)
+    made = (folder / "gateway/env").read_text()
+
+    first, second = made.splitlines()
+    assert first.endswith("//gateway:old@rabbitmq:5672/")
+    name, _, secret = second.partition("=")
+    assert (name, len(secret)) == ("TICKWIRE_TICKET_SECRET", 43)
+    credentials.make(folder, _TEMPLATE)
+    assert (folder / "gateway/env").read_text() == made
+    assert not any("TICKET" in text for file, text in _files(folder).items() if file != "gateway/env")
 
 
 def test_broker_gets_hashes(folder: Path) -> None:

@@ -40,7 +40,7 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert _exit(["--help"]) == 0
 
     text = capsys.readouterr().out
-    for command in ("demo", "producer", "gateway", "history", "watch", "settings"):
+    for command in ("demo", "producer", "gateway", "history", "watch", "new-key", "settings"):
         assert f"\n    {command} " in text
     assert "tickwire watch AAPL MSFT" in text
 
@@ -119,9 +119,22 @@ def test_settings_table(capsys: pytest.CaptureFixture[str]) -> None:
             assert f"| `{variable(field)}` |" in text
 
 
+def test_unreadable_token_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """A token file that is not there ends `watch` with 2 and its name, before anything is opened."""
+    assert cli.main(["watch", "AAPL", "--token-file", "/nonexistent/token"]) == 2
+    assert "--token-file /nonexistent/token: No such file" in capsys.readouterr().err
+
+
 def test_unknown_variables() -> None:
     """A variable that looks like a setting and is none gets a sentence, and a guess where one is near."""
-    names = ["TICKWIRE_PROT", "TICKWIRE_PORT", "TICKWIRE_TEST_AMQP_URL", "HOME", "TICKWIRE_QQQQQQ"]
+    names = [
+        "TICKWIRE_PROT",
+        "TICKWIRE_PORT",
+        "TICKWIRE_TEST_AMQP_URL",
+        "TICKWIRE_WATCH_TOKEN",
+        "HOME",
+        "TICKWIRE_QQQQQQ",
+    ]
 
     assert cli.unknown_variables(names) == [
         "TICKWIRE_PROT is not a setting; did you mean TICKWIRE_PORT?",

@@ -6,12 +6,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from services.market.symbol import Symbol
 from services.runtime.clock import SystemClock
+from tickwire.bearer import bearer
 from tickwire.watch import Refused, Target, watch
 
 Script = Callable[[web.WebSocketResponse, int], Awaitable[None]]
@@ -192,6 +194,27 @@ async def test_fix_first_close_code() -> None:
     async with _gateway(script) as target:
         with pytest.raises(Refused, match="closed with 4503: forbidden"):
             await _watch(target, asyncio.Event())
+
+
+async def test_token(tmp_path: Path) -> None:
+    """The token of a file is shown as a header, and stands in no repr."""
+    file, stop = tmp_path / "token", asyncio.Event()
+    file.write_text("s3cr3t\n")
+    shown: list[str | None] = []
+
+    async def script(socket: web.WebSocketResponse, _: int) -> None:
+        assert isinstance(socket._req, web.Request)
+        shown.append(socket._req.headers.get("Authorization"))
+        await _subscribed(socket)
+        stop.set()
+        await _gone(socket)
+
+    async with _gateway(script) as target:
+        known = Target(target.url, bearer=await asyncio.to_thread(bearer, file, {}))
+        await _watch(known, stop)
+
+    assert shown == ["Bearer s3cr3t"]
+    assert "bearer" not in repr(known)
 
 
 async def test_not_a_gateway() -> None:

@@ -12,6 +12,7 @@ from tickwire_client.follow import Follow
 
 _FRAME: Final = 200
 """Bytes of a subscribe command without its symbols: 126 with the longest numbers."""
+_AUTH: Final = '{"op":"auth",'
 _QUOTES: Final = 3
 """Bytes around a name: two quotes and a comma."""
 
@@ -59,6 +60,11 @@ class Commands:
         identity = next(self._ids)
         self.open[identity] = (op, tuple(names))
         return identity, _text({"op": op, "id": identity, **fields})
+
+
+def shown(text: str) -> str:
+    """Return the command as it may be recorded: without the token, if it has one."""
+    return _text({**json.loads(text), "token": "…"}) if text.startswith(_AUTH) else text
 
 
 def fitting(follows: Iterable[Follow], message_bytes: int) -> list[Follow]:

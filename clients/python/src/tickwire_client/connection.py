@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, Final
 
@@ -21,8 +23,8 @@ from websockets.exceptions import (
 )
 from websockets.typing import Subprotocol
 
-from tickwire_client.closing import final_code, final_status
-from tickwire_client.errors import Refused
+from tickwire_client.closing import TOKEN_EXPIRED, TOKEN_REFUSED, final_code, final_status, retry_after
+from tickwire_client.errors import Refused, TokenRefused
 
 SUBPROTOCOL: Final = "tickwire.v1"
 FRAME_BYTES: Final = 1024 * 1024
@@ -34,6 +36,8 @@ CLOSE_S: Final = 2.0
 GONE: Final = 1006
 """Stands for: no close frame came."""
 
+_TOKEN: Final = re.compile(r"[\x21-\x7e]+").fullmatch
+
 Token = str | Callable[[], str | Awaitable[str]]
 
 
@@ -41,10 +45,26 @@ Token = str | Callable[[], str | Awaitable[str]]
 class Options:
     """How connections are opened."""
 
-    token: Token | None = None
+    token: Token | None = field(default=None, repr=False)
     trust: ssl.SSLContext | None = None
     handshake_s: float = 10.0
     proxy: str | None = None
+
+
+class Busy(ConnectionError):
+    """The gateway wants nobody for now; *after*: for so many seconds, if it said."""
+
+    def __init__(self, sentence: str, after: float) -> None:
+        super().__init__(sentence)
+        self.after = after
+
+
+class _Discreet(logging.LoggerAdapter[logging.Logger]):
+    """The WebSocket library's log without DEBUG, where headers and frames, and so tokens, would stand."""
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's name
+        """Whether *level* is written."""
+        return level > logging.DEBUG and super().isEnabledFor(level)
 
 
 class _Connect(connect):
@@ -56,22 +76,34 @@ class _Connect(connect):
 
 
 async def current(token: Token | None) -> str | None:
-    """Return the token as it is now: a function is asked each time."""
-    if token is None or isinstance(token, str):
-        return token
-    found = token()
-    return await found if isawaitable(found) else found
+    """Return the token as it is now: a function is asked each time.
+
+    Raises:
+        TokenRefused: it cannot stand in a header.
+        ConnectionError: the function failed; it may succeed later.
+    """
+    found = token if token is None or isinstance(token, str) else await _asked(token)
+    if found and _TOKEN(found) is None:
+        raise TokenRefused("the token has a blank, a line break or a letter beyond ASCII in it")
+    return found or None
+
+
+async def _asked(token: Callable[[], str | Awaitable[str]]) -> str:
+    try:
+        found = token()
+        return await found if isawaitable(found) else found
+    except Exception as error:
+        raise ConnectionError(f"no token: {type(error).__name__}: {error}") from error
 
 
 @asynccontextmanager
-async def opened(url: str, options: Options) -> AsyncIterator[ClientConnection]:
-    """Be connected to *url* while the context lasts.
+async def opened(url: str, options: Options, token: str | None) -> AsyncIterator[ClientConnection]:
+    """Be connected to *url*, with *token*, while the context lasts.
 
     Raises:
         Refused: another attempt would fail the same way.
         OSError, TimeoutError, WebSocketException: it may succeed later.
     """
-    token = await current(options.token)
     secure = options.trust is not None and url.startswith("wss:")
     trust: dict[str, Any] = {"ssl": options.trust} if secure else {}
     try:
@@ -86,6 +118,7 @@ async def opened(url: str, options: Options) -> AsyncIterator[ClientConnection]:
             close_timeout=CLOSE_S,
             max_size=FRAME_BYTES,
             max_queue=FRAMES,
+            logger=_Discreet(logging.getLogger("websockets.client"), {}) if token else None,
             **trust,
         )
     except (InvalidURI, ValueError) as error:
@@ -104,7 +137,11 @@ def _not_upgraded(error: InvalidHandshake) -> Exception:
     if isinstance(error, InvalidStatus):
         status = error.response.status_code
         sentence = f"the gateway answered HTTP {status} instead of a WebSocket"
-        return Refused(sentence, status=status) if final_status(status) else ConnectionError(sentence)
+        if not final_status(status):
+            return Busy(sentence, retry_after(error.response.headers.get("Retry-After")))
+        if status in TOKEN_REFUSED:
+            return TokenRefused(f"{sentence}: there is no token, or it lets nobody in", status=status)
+        return Refused(sentence, status=status)
     if isinstance(error, ProxyError) or (
         isinstance(error, InvalidMessage) and isinstance(error.__cause__, EOFError | OSError)
     ):
@@ -112,8 +149,10 @@ def _not_upgraded(error: InvalidHandshake) -> Exception:
     return Refused(f"this is no WebSocket server: {error}")
 
 
-def ending(error: ConnectionClosed) -> str:
+def ending(error: ConnectionClosed, *, renewable: bool) -> str:
     """Return how the connection ended, as a sentence.
+
+    *renewable*: the next connection may have another token.
 
     Raises:
         Refused: the close code says that coming back is pointless.
@@ -125,6 +164,8 @@ def ending(error: ConnectionClosed) -> str:
             raise Refused(f"the gateway broke the WebSocket protocol: {error.sent}", code=error.sent.code)
         return f"closed with {GONE}"
     sentence = f"closed with {close.code}{': ' if close.reason else ''}{close.reason}"
+    if close.code in TOKEN_REFUSED or (close.code == TOKEN_EXPIRED and not renewable):
+        raise TokenRefused(f"the gateway {sentence}", code=close.code)
     if final_code(close.code):
         raise Refused(f"the gateway {sentence}", code=close.code)
     return sentence

@@ -18,6 +18,7 @@ from tickwire_client.allowance import Allowance
 from tickwire_client.commands import Commands
 from tickwire_client.cursor import Position
 from tickwire_client.day import Diary
+from tickwire_client.errors import NOT_ENTITLED
 from tickwire_client.events import (
     CONNECTED,
     Complaint,
@@ -76,6 +77,8 @@ class Conversation:
         self._allowance = Allowance(1, 1, 0)
         self._limits: Mapping[str, Any] = {}
         self._token: str | None = None
+        self._locked = False
+        """Whether the gateway serves nothing but `auth` and `ping`."""
         self._pings: dict[int, int] = {}
         """By id: our clock when it was sent."""
         self._pinged, self._ping_at = 0, _NEVER
@@ -102,7 +105,7 @@ class Conversation:
         self.clock.forget()
         self._commands = Commands()
         self._pings.clear()
-        self._token, self._pinged, self._ping_at = None, 0, _NEVER
+        self._token, self._locked, self._pinged, self._ping_at = None, False, 0, _NEVER
 
     def disconnected(self) -> None:
         """The connection is gone; positions stay, to resume from."""
@@ -121,7 +124,7 @@ class Conversation:
     # ------------------------------------------------------------------------------------------- what to say next
 
     def authorize(self, token: str) -> None:
-        """Show *token* with the next command."""
+        """Show *token* before any other command."""
         self._token = token
 
     def commands(self, now: float, wall_us: int) -> tuple[list[str], list[Rejection]]:
@@ -141,7 +144,7 @@ class Conversation:
         """Return when `commands` may have something again, where nothing happens before."""
         if self.welcome is None:
             return _NEVER
-        due = min(self._ping_at, self.follows.due)
+        due = self._ping_at if self._locked else min(self._ping_at, self.follows.due)
         return max(due, self._allowance.due(now))
 
     @property
@@ -152,17 +155,23 @@ class Conversation:
         if self._token is not None:
             token, self._token = self._token, None
             return self._commands.auth(token)[1]
-        if names := self.follows.ending():
-            return self._commands.unsubscribe(names)[1]
-        if (asking := self.follows.asking(now, int(self._limits.get("message_bytes", 65_536)))) is not None:
-            identity, text = self._commands.subscribe(asking)
-            self.follows.asked(asking, identity)
+        if not self._locked and (text := self._wish(now)) is not None:
             return text
         if now >= self._ping_at:
             identity, text = self._commands.ping()
             self._pings[identity] = wall_us
             self._pinged += 1
             self._ping_at = now + (_FIRST_PING_S if self._pinged < FIRST_PINGS else PING_S)
+            return text
+        return None
+
+    def _wish(self, now: float) -> str | None:
+        """Return the next command about symbols."""
+        if names := self.follows.ending():
+            return self._commands.unsubscribe(names)[1]
+        if (asking := self.follows.asking(now, int(self._limits.get("message_bytes", 65_536)))) is not None:
+            identity, text = self._commands.subscribe(asking)
+            self.follows.asked(asking, identity)
             return text
         return None
 
@@ -232,7 +241,8 @@ class Conversation:
         )
         yield Status(CONNECTED)
         if frame.get("auth") == "required":
-            yield TokenWanted()
+            self._locked = True
+            yield TokenWanted(required=True)
 
     def _take_subscribed(self, frame: Mapping[str, Any], now: float) -> Iterator[Event]:
         identity = frame["id"]
@@ -254,14 +264,15 @@ class Conversation:
 
     def _take_unsubscribed(self, frame: Mapping[str, Any], now: float) -> Iterator[Event]:
         identity = frame.get("id")
-        if identity is None:  # the gateway's own doing: a directory may change back, so ask again
+        if identity is None and (reason := str(frame.get("reason"))) in NOT_ENTITLED:
+            yield from (Rejection(symbol, reason) for symbol in frame["symbols"] if self.follows.revoked(symbol))
+        elif identity is None:  # the gateway's own doing: a directory may change back, so ask again
             for symbol in frame["symbols"]:
                 if follow := self.follows.get(symbol):
                     self.follows.put_off(follow, str(frame.get("reason") or "unsubscribed"), now + RETRY_S)
         elif not frame.get("pending"):
             _, names = self._commands.open.pop(identity, ("", ()))
             self.follows.ended(names)
-        return iter(())
 
     def _take_gap(self, frame: Mapping[str, Any], _: float) -> Iterator[Event]:
         if follow := self.follows.get(frame["symbol"]):
@@ -293,10 +304,12 @@ class Conversation:
         return iter(())
 
     def _take_authorized(self, frame: Mapping[str, Any], _: float) -> Iterator[Event]:
+        self._limits = {**self._limits, **(frame.get("limits") or {})}
         identity = frame.get("id")
         if identity is None:  # it expires within 60 s
             yield TokenWanted()
         else:
+            self._locked = False
             self._commands.open.pop(identity, None)
 
     def _take_day(self, frame: Mapping[str, Any], _: float) -> Iterator[Event]:

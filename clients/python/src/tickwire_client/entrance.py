@@ -34,7 +34,7 @@ async def connect(
     Args:
         url: the address of a stream, `ws://HOST:8080/v1/stream`, or several, which are tried in turn.
         token: sent as `Authorization: Bearer`; a function is asked before each connection, and when the gateway
-            says that the token expires.
+            says that the token expires.  Where the function fails, it is asked again, as a gateway that is away.
         ssl: for a `wss://` whose certificate the system does not trust.
         timeout: seconds in which a gateway must have welcomed us; None: for ever.
         handshake_s: seconds that one attempt may take.
@@ -44,7 +44,7 @@ async def connect(
 
     Raises:
         BadRequest: no address was given.
-        Refused: no gateway will ever serve this client as it is.
+        Refused: no gateway will ever serve this client as it is; `TokenRefused`: because of its token.
         Unreachable: none did within *timeout*.
     """
     urls = [url] if isinstance(url, str) else list(url)

@@ -2,10 +2,12 @@
 
 TickwireClientError
  ├─ Refused           coming back with the same request would be refused again: nothing is retried
+ │   └─ TokenRefused      there is no token, or it lets nobody in
  ├─ Unreachable       no connection stood before the patience of `connect` was over
  ├─ FeedClosed        the feed was closed by its owner
  └─ NotFollowed       a subscription that the gateway will not serve
      ├─ UnknownSymbol     a symbol that is not in the directory
+     ├─ NotEntitled       a symbol that the token does not allow
      └─ TooManySymbols    more symbols than one connection may follow
 BadRequest            arguments that no gateway would accept (a `ValueError`)
 """
@@ -13,6 +15,10 @@ BadRequest            arguments that no gateway would accept (a `ValueError`)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
+
+NOT_ENTITLED: Final = frozenset({"not_entitled", "delayed_unavailable"})
+"""Reasons that only another token would change."""
 
 
 class TickwireClientError(Exception):
@@ -30,6 +36,10 @@ class Refused(TickwireClientError):
     def __init__(self, sentence: str, *, code: int | None = None, status: int | None = None) -> None:
         super().__init__(sentence)
         self.code, self.status = code, status
+
+
+class TokenRefused(Refused):
+    """The gateway asks for a token and has none, or the token lets nobody in; the sentence never repeats it."""
 
 
 class Unreachable(TickwireClientError):
@@ -56,6 +66,10 @@ class UnknownSymbol(NotFollowed):
     """Symbols that are not in the directory."""
 
 
+class NotEntitled(NotFollowed):
+    """Symbols that the token does not allow, or allows only delayed."""
+
+
 class TooManySymbols(NotFollowed):
     """Symbols beyond what one connection may follow."""
 
@@ -67,4 +81,5 @@ class BadRequest(ValueError):
 def not_followed(symbols: Sequence[str], reason: str) -> NotFollowed:
     """Return the error for the protocol's *reason*."""
     kinds = {"unknown_symbol": UnknownSymbol, "too_many_symbols": TooManySymbols}
-    return kinds.get(reason, NotFollowed)(symbols, reason)
+    kind = NotEntitled if reason in NOT_ENTITLED else kinds.get(reason, NotFollowed)
+    return kind(symbols, reason)

@@ -95,7 +95,9 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class TokenWanted:
-    """The token expires within 60 s, or the gateway asks for one."""
+    """The token expires within 60 s; *required*: the gateway asks for one before anything else."""
+
+    required: bool = False
 
 
 Event = Gap | EpochChange | SessionChange | Status | Violation | Complaint | Rejection | TokenWanted

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -22,11 +21,18 @@ from tickwire_client.account import Account
 from tickwire_client.audience import Audience
 from tickwire_client.backoff import Backoff
 from tickwire_client.buffer import LIMIT
-from tickwire_client.connection import Options
+from tickwire_client.commands import shown
+from tickwire_client.connection import Busy, Options
 from tickwire_client.conversation import Conversation, Malformed
 from tickwire_client.cursor import Position
 from tickwire_client.day import Day
-from tickwire_client.errors import BadRequest, FeedClosed, Refused, TickwireClientError, not_followed
+from tickwire_client.errors import (
+    FeedClosed,
+    Refused,
+    TickwireClientError,
+    TokenRefused,
+    not_followed,
+)
 from tickwire_client.events import (
     CONNECTED,
     DISCONNECTED,
@@ -44,14 +50,12 @@ from tickwire_client.follows import EVERYTHING
 from tickwire_client.hooks import Hooks
 from tickwire_client.line import Line
 from tickwire_client.offset import ClockOffset
+from tickwire_client.request import check
 from tickwire_client.subscription import Subscription
 from tickwire_client.tick import Tick
 
 PATIENCE_S: Final = 0.1
 """Seconds that a full buffer holds back the socket before it conflates: a pause of one, not a delay of all."""
-RATES: Final = (0.1, 100.0)
-"""Least and most `max_rate`, ticks per second and symbol."""
-_SYMBOL: Final = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,15}|\*").fullmatch
 _log = logging.getLogger("tickwire_client")
 
 
@@ -68,6 +72,9 @@ class Feed:
         self._begun = asyncio.Event()
         self.reason = "not connected yet"
         """Why the last connection ended."""
+        self._token: str | None = None
+        """What this connection began with."""
+        self._busy_until: dict[str, float] = {}
         self._renewing: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------------------------------------- for its owner
@@ -95,7 +102,9 @@ class Feed:
             TickwireClientError: the feed has ended.
         """
         resume = resume or {}
-        self._check(symbols, max_rate, resume)
+        if self._ended is not None:
+            raise self._ended
+        check(symbols, max_rate, resume, self._conversation.follows.wants)
         line = Line(dict.fromkeys(symbols), max_rate, buffer)
         self._audience.add(line)
         known = [s for s in symbols if self._conversation.follows.wants(s)]
@@ -158,24 +167,6 @@ class Feed:
 
     # ------------------------------------------------------------------------------------------- subscriptions
 
-    def _check(self, symbols: Sequence[str], max_rate: float | None, resume: Mapping[str, Position]) -> None:
-        if self._ended is not None:
-            raise self._ended
-        bad = [symbol for symbol in symbols if _SYMBOL(symbol) is None]
-        if bad or not symbols:
-            raise BadRequest(
-                f"{', '.join(map(repr, bad)) or 'nothing'} is no symbol: capitals, digits, . and -, 1 to 16"
-            )
-        if EVERYTHING in symbols and len(symbols) > 1:
-            raise BadRequest("* stands alone")
-        if max_rate is not None and not RATES[0] <= max_rate <= RATES[1]:
-            raise BadRequest(f"max_rate is {max_rate}, but must be from {RATES[0]} to {RATES[1]}")
-        for symbol in resume:
-            if symbol not in symbols or self._conversation.follows.wants(symbol):
-                raise BadRequest(
-                    f"{symbol} is not in the symbols, or followed already: it cannot resume elsewhere"
-                )
-
     def _want(self, symbol: str, *, snapshot: bool = True, start: Position | None = None) -> None:
         """Ask the gateway for the fastest rate that anybody wants of *symbol*; for none if nobody does."""
         follows = self._conversation.follows
@@ -218,7 +209,7 @@ class Feed:
                     turn += 1
                 if self._conversation.fresh:
                     backoff.succeeded()
-                wait = backoff.wait(self._conversation.reconnect_at - time.monotonic())
+                wait = self._wait(backoff, self._urls[turn % len(self._urls)])
                 self._conversation.disconnected()
                 self.reason = reason
                 _log.info("%s: %s; again in %.1f s", url, reason, wait)
@@ -231,6 +222,11 @@ class Feed:
             failure = TickwireClientError(f"the feed failed: {error!r}")
             failure.__cause__ = error
             self.end(failure)
+
+    def _wait(self, backoff: Backoff, url: str) -> float:
+        """Return the seconds until *url* is tried."""
+        now = time.monotonic()
+        return backoff.wait(self._conversation.reconnect_at - now, self._busy_until.pop(url, now) - now)
 
     def end(self, error: TickwireClientError) -> None:
         """Nothing more comes, because of *error*."""
@@ -254,10 +250,14 @@ class Feed:
         """Be connected to *url*; return why it ended."""
         self._conversation.connected()
         try:
-            async with connection.opened(url, self._options) as socket:
+            self._token = await connection.current(self._options.token)
+            async with connection.opened(url, self._options, self._token) as socket:
                 return await self._converse(socket, url)
         except Malformed as error:
             raise Refused(f"{url} does not speak {connection.SUBPROTOCOL}: {error}") from error
+        except Busy as error:
+            self._busy_until[url] = time.monotonic() + error.after
+            return connection.reason(error)
         except (OSError, TimeoutError, WebSocketException) as error:
             return connection.reason(error)
 
@@ -274,8 +274,9 @@ class Feed:
         except ConnectionClosed as error:
             if speaking.done() and (failure := speaking.exception()) is not None:
                 raise failure from None
-            silent = time.monotonic() - self._heard >= self._silence_s
-            return f"nothing came for {self._silence_s:g} s" if silent else connection.ending(error)
+            if time.monotonic() - self._heard >= self._silence_s:
+                return f"nothing came for {self._silence_s:g} s"
+            return connection.ending(error, renewable=callable(self._options.token))
         finally:
             speaking.cancel()
 
@@ -305,7 +306,7 @@ class Feed:
                 self._all_happened(rejected)
                 for text in texts:
                     if self._hooks.on_command:
-                        self._hooks.on_command(text)
+                        self._hooks.on_command(shown(text))
                     await socket.send(text)
                 due = min(self._conversation.due(now), self._heard + self._silence_s)
                 with suppress(TimeoutError):
@@ -320,7 +321,7 @@ class Feed:
             if isinstance(event, Rejection):
                 rejected.append(event)
             elif isinstance(event, TokenWanted):
-                self._renewing = {asyncio.create_task(self._renew(), name="tickwire_client:token")}
+                self._show_token(required=event.required)
             else:
                 self._tell(event)
         self._rejected(rejected)
@@ -332,12 +333,23 @@ class Feed:
             names = [rejection.symbol for rejection in ours if rejection.reason == ours[0].reason]
             self._drop(line, not_followed(names, ours[0].reason))
 
+    def _show_token(self, *, required: bool) -> None:
+        if required and self._token is None:
+            raise TokenRefused("the gateway asks for a token, and none was given")
+        if required:  # somebody between us dropped the header
+            self._conversation.authorize(str(self._token))
+        elif callable(self._options.token):
+            self._renewing = {asyncio.create_task(self._renew(), name="tickwire_client:token")}
+
     async def _renew(self) -> None:
-        """Show the gateway a new token, where somebody can make one."""
+        """Show the gateway a new token."""
         try:
-            token = await connection.current(self._options.token) if callable(self._options.token) else None
-        except Exception:  # noqa: BLE001 - a close with 4401 follows, and the next connection asks again
-            _log.exception("no new token")
+            token = await connection.current(self._options.token)
+        except (
+            ConnectionError,
+            TokenRefused,
+        ) as error:  # a close with 4401 follows: the next connection asks again
+            _log.warning("the token was not renewed: %s", error)
             return
         if token:
             self._conversation.authorize(token)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from tickwire_client.commands import Asking, fitting
 from tickwire_client.cursor import Position
+from tickwire_client.errors import NOT_ENTITLED
 from tickwire_client.follow import NOW, Follow
 
 EVERYTHING: Final = "*"
@@ -156,12 +157,20 @@ class Follows:
             return False
         if reason == CANCELLED:
             self.put_off(follow, "waiting", NOW)
-        elif not final and (reason == UNAVAILABLE or follow.account.delivered):
+        elif not final and (reason == UNAVAILABLE or follow.account.delivered) and reason not in NOT_ENTITLED:
             self.put_off(follow, reason.replace("_", " "), retry_at)
         else:
             self._forget(symbol)
             return True
         return False
+
+    def revoked(self, symbol: str) -> bool:
+        """Return whether *symbol*, which the gateway has ended for good, was followed until now."""
+        follow = self.by_symbol.get(symbol)
+        if follow is None or follow.leaving:
+            return False
+        self._forget(symbol)
+        return True
 
     def put_off(self, follow: Follow, state: str, until: float) -> None:
         """*follow* is not served; ask again at *until*."""

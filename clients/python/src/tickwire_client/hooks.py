@@ -27,8 +27,8 @@ class Callbacks(TypedDict, total=False):
 class Hooks:
     """Each is called from the event loop as its frame is read, so before the ticks of later frames are handed out.
 
-    What one raises ends the feed.  *on_frame* gets the text of every frame, *on_command* of every command,
-    *on_connection* the address of every connection that stands: for recorders and checkers.
+    What one raises ends the feed.  *on_frame* gets the text of every frame, *on_command* of every command (without
+    its token), *on_connection* the address of every connection that stands: for recorders and checkers.
     """
 
     on_gap: Callable[[Gap], object] | None = None
