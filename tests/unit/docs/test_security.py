@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Final
 
+from gateway.admission.apikeys import CLAIMS
+from gateway.admission.refusal import TABLE
 from gateway.settings import GatewaySettings
 from services.runtime.settings import ProcessSettings, variable
 from tickwire.limits import LIMITS
@@ -50,6 +52,37 @@ def test_files_exist() -> None:
 
     assert named
     assert {name for name in named if not (ROOT / name).is_file()} == set()
+
+
+def test_metrics() -> None:
+    """Every metric that the page names is one of docs/metrics.md, with that value of its label."""
+    known = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tickwire_\w+)(?:\{(\w+)=\"(\w+)\"\})?`", PAGE)
+
+    assert named
+    for metric, label, value in named:
+        row = re.search(rf"^\| `{metric}` \| \w+ \| (.*?) \|", known, re.MULTILINE)
+        assert row is not None, metric
+        values = re.search(rf"`{label}`: ([^;|]+)", row[1])
+        assert not label or (values and value in values[1].split(", ")), f"{metric} {label} {value}"
+
+
+def test_refusals() -> None:
+    """The table of refusals is that of `gateway.admission.refusal`, in its order."""
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (\d+) \| (\w+)", PAGE, re.MULTILINE)
+    wanted = [
+        (each.handshake.value, str(each.status), str(each.close.code), str(each.retry_after_s or "none"))
+        for each in TABLE
+    ]
+
+    assert rows == wanted
+
+
+def test_claims() -> None:
+    """The claims that the page lists are those that are read."""
+    section = PAGE.partition("### Claims")[2].partition("###")[0]
+
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == {*CLAIMS, "sub", "jti"}
 
 
 def test_links() -> None:
