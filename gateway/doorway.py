@@ -79,7 +79,7 @@ class Guest:
     def rests(self) -> None:
         """The request is answered, and the connection stays open: the next request is awaited."""
         self._rested = True
-        self._door.await_request(self)
+        self._door.await_request(self, again=True)
 
     def left(self) -> None:
         """The connection is gone, or somebody else's."""
@@ -173,9 +173,9 @@ class Doorway:
         """Return the seconds that the porch is asked with."""
         return self._loop.time()
 
-    def await_request(self, guest: Guest) -> None:
+    def await_request(self, guest: Guest, *, again: bool = False) -> None:
         """Count *guest* as pending from now on; where they are many, drop who has been for the longest."""
-        crowded = self.porch.come(guest, self.now())
+        crowded = self.porch.come(guest, self.now(), again=again)
         if crowded is not None:
             self._drop(crowded, Overdue.CROWDED)
         if self._look is None:

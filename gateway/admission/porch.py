@@ -29,6 +29,8 @@ class Overdue(StrEnum):
     """Not one byte in time."""
     REQUEST = "request"
     """Not the whole request in time."""
+    IDLE = "idle"
+    """One request was answered, and no other came in time."""
     LARGE = "large"
     """Many bytes, and no end of the request."""
     CROWDED = "crowded"
@@ -46,6 +48,7 @@ class Porch(Generic[T]):
         """Until when each that is connected and has said nothing has for its first byte, in this order."""
         self._heard: dict[T, int] = {}
         self._large: set[T] = set()
+        self._idle: set[T] = set()
 
     def __len__(self) -> int:
         return len(self._requests)
@@ -53,16 +56,18 @@ class Porch(Generic[T]):
     def __contains__(self, guest: T) -> bool:
         return guest in self._requests
 
-    def come(self, guest: T, now: float) -> T | None:
+    def come(self, guest: T, now: float, *, again: bool = False) -> T | None:
         """Let *guest* wait for its request; return, and forget, who must go for it.
 
-        A guest that waits already goes on with a new time.
+        A guest that waits already goes on with a new time.  *again*: it had a request before.
         """
         self.leave(guest)
         crowded = next(iter(self._requests)) if len(self._requests) >= self._most else None
         if crowded is not None:
             self.leave(crowded)
         self._requests[guest] = now + self._request_s
+        if again:
+            self._idle.add(guest)
         return crowded
 
     def greet(self, guest: T, now: float) -> None:
@@ -75,6 +80,7 @@ class Porch(Generic[T]):
         """*size* bytes of *guest*'s came."""
         if guest in self._requests:
             self._silent.pop(guest, None)
+            self._idle.discard(guest)
             self._heard[guest] = heard = self._heard.get(guest, 0) + size
             if heard > REQUEST_BYTES:
                 self._large.add(guest)
@@ -85,6 +91,7 @@ class Porch(Generic[T]):
         self._silent.pop(guest, None)
         self._heard.pop(guest, None)
         self._large.discard(guest)
+        self._idle.discard(guest)
 
     def overdue(self, now: float) -> Iterator[tuple[T, Overdue]]:
         """Yield, and forget, whose time is over, or who has said too much."""
@@ -94,5 +101,6 @@ class Porch(Generic[T]):
             yield guest, Overdue.LARGE
         for waiting, reason in ((self._silent, Overdue.FIRST_BYTE), (self._requests, Overdue.REQUEST)):
             while waiting and waiting[guest := next(iter(waiting))] <= now:
+                idle = guest in self._idle
                 self.leave(guest)
-                yield guest, reason
+                yield guest, Overdue.IDLE if idle else reason

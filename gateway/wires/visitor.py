@@ -36,7 +36,7 @@ class Visitor(web.RequestHandler):
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
-            keepalive_timeout=idle_s,
+            keepalive_timeout=2 * idle_s,  # the doorway comes before it
             access_log=None,  # type: ignore[arg-type]
             lingering_time=LINGER_S,
             max_headers=MOST_HEADERS,

@@ -75,6 +75,17 @@ def test_a_request_without_end_goes() -> None:
     assert list(waiting.overdue(1.0)) == []
 
 
+def test_who_is_idle_is_told_apart() -> None:
+    """Who had a request, and says nothing more, is idle; who begins with another one is as slow as anybody."""
+    waiting = porch()
+    for name in "ab":
+        waiting.come(name, 0.0, again=True)
+    waiting.hear("b", 1)
+    assert dict(waiting.overdue(10.0)) == {"a": Overdue.IDLE, "b": Overdue.REQUEST}
+    waiting.come("a", 10.0)
+    assert dict(waiting.overdue(20.0)) == {"a": Overdue.REQUEST}
+
+
 EVENTS = st.lists(
     st.tuples(st.sampled_from(["come", "greet", "hear", "leave", "look"]), st.integers(0, 6), st.floats(0, 4)),
     max_size=100,
