@@ -20,6 +20,9 @@ class Agenda:
         """Call *action* with the time then, at *time*; those of one time in the order in which they came."""
         heapq.heappush(self._entries, (time, next(self._serials), action))
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     @property
     def next(self) -> float | None:
         """When `due` has something to do; None: nothing is on the agenda."""

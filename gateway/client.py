@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from gateway.admission.entitlement import ANYBODY, Entitlement
 from gateway.commands import Subscribe
 from gateway.follower import Follower
+from gateway.frames import Rejection
 from gateway.outbox import Outbox
 from gateway.request import Request
 from services.market.symbol import Symbol
@@ -12,16 +14,37 @@ from services.market.symbol import Symbol
 class Client:
     """One connected client; sessions treat it as opaque."""
 
-    __slots__ = ("everything", "followers", "max_symbols", "outbox", "requests")
+    __slots__ = ("entitlement", "everything", "followers", "look_at", "most", "outbox", "requests")
 
-    def __init__(self, outbox: Outbox, max_symbols: int) -> None:
+    def __init__(self, outbox: Outbox, max_symbols: int, entitlement: Entitlement = ANYBODY) -> None:
         self.outbox = outbox
-        self.max_symbols = max_symbols
+        self.most = max_symbols
+        """Symbols that any client may follow at once."""
+        self.entitlement = entitlement
         self.followers: dict[Symbol, Follower] = {}
         self.requests: dict[Request, None] = {}
         """Subscribe commands that are not answered in full, oldest first."""
+        self.look_at: float | None = None
+        """When its requests are looked at for their deadline: one entry on the agenda, however many there were."""
         self.everything: Subscribe | None = None
         """The command that asked for the whole directory and what joins it."""
+
+    @property
+    def max_symbols(self) -> int:
+        """Symbols that it may follow at once."""
+        claimed = self.entitlement.max_symbols
+        return self.most if claimed is None else min(self.most, claimed)
+
+    def rejection(self, symbol: Symbol) -> Rejection | None:
+        """Why it may not follow *symbol*; None: it may."""
+        if self.entitlement.delayed:
+            return Rejection.DELAYED_UNAVAILABLE
+        return None if self.entitlement.allows(symbol) else Rejection.NOT_ENTITLED
+
+    def rate(self, wanted: float | None) -> float | None:
+        """Return the rate in force where the client wants *wanted* ticks per second and symbol (None: all)."""
+        rates = [rate for rate in (wanted, self.entitlement.max_rate) if rate is not None]
+        return min(rates, default=None)
 
     @property
     def subscriptions(self) -> int:

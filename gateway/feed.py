@@ -14,6 +14,8 @@ from typing import Final
 
 import structlog
 
+from gateway.admission.entitlement import ANYBODY, Entitlement
+from gateway.admission.limits import TokenBucket
 from gateway.client import Client
 from gateway.commands import List, Subscribe, Unsubscribe
 from gateway.frames import Status
@@ -22,6 +24,7 @@ from gateway.intents import Ask, Close, Intent, Open, Probe, Rebind
 from gateway.line import IDLE_GRACE, Stage
 from gateway.outbox import Outbox
 from gateway.tally import Tally
+from gateway.turnstile import Passage, Transition, Turnstile
 from services.broker.history import History
 from services.broker.ports import LostReason, TickSource
 from services.errors import BrokerUnavailable, HistoryUnavailable, MalformedMessage
@@ -61,6 +64,7 @@ class FeedStats:
     """Seconds since the last heartbeat of any shard; None: none yet."""
     intents: int
     """Transitions and questions under way or waiting for their turn."""
+    passage: Passage
     tally: Tally
 
 
@@ -69,7 +73,8 @@ class Feed:
 
     *deliver* is called after each pass of live ticks, to write out every touched outbox: with the messages, when
     they came (microseconds since 1970), and when the work on them began (seconds of the clock); it returns how
-    many seconds from now on nothing would be written anyway.
+    many seconds from now on nothing would be written anyway.  *replay_ticks*: ticks of the past that one client
+    may ask for in a minute; None: any number.  *binding* paces what the broker is asked for.
     """
 
     def __init__(
@@ -80,14 +85,17 @@ class Feed:
         clock: Clock,
         deliver: Callable[[Sequence[TickMessage], int, float], float],
         idle_grace: float = IDLE_GRACE,
+        replay_ticks: int | None = None,
+        binding: TokenBucket | None = None,
     ) -> None:
         self._source = source
         self._history = history
         self._clock = clock
         self._deliver = deliver
-        self._hub = Hub(history=history.present, idle_grace=idle_grace)
+        self._hub = Hub(history=history.present, idle_grace=idle_grace, replay_ticks=replay_ticks)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._turnstile = Turnstile(IN_FLIGHT, binding)
+        self._passing: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._ever_connected = False
@@ -113,9 +121,14 @@ class Feed:
         """The newest status of each shard."""
         return self._hub.status
 
-    def join(self, outbox: Outbox, *, max_symbols: int) -> Client:
+    def join(self, outbox: Outbox, *, max_symbols: int, entitlement: Entitlement = ANYBODY) -> Client:
         """Take a client in."""
-        return self._hub.join(outbox, max_symbols=max_symbols)
+        return self._hub.join(outbox, max_symbols=max_symbols, entitlement=entitlement)
+
+    def entitle(self, client: Client, entitlement: Entitlement) -> None:
+        """Let *client* do what *entitlement* says from now on."""
+        self._hub.entitle(client, entitlement, self._clock.monotonic())
+        self._settle()
 
     def leave(self, client: Client) -> None:
         """Let a client go."""
@@ -163,7 +176,8 @@ class Feed:
             lines=stages,
             symbols=len(self._hub.directory),
             heartbeat_age=age,
-            intents=len(self._tasks),
+            intents=len(self._tasks) + len(self._turnstile),
+            passage=self._turnstile.passage,
             tally=self._hub.lines.tally,
         )
 
@@ -176,8 +190,9 @@ class Feed:
                 connections.create_task(self._history.run(), name="history")
                 connections.create_task(self._source.run(self), name="source")
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
+            for timer in (self._timer, self._passing):
+                if timer is not None:
+                    timer.cancel()
             tasks = list(self._tasks)
             for task in tasks:
                 task.cancel()
@@ -188,9 +203,12 @@ class Feed:
         if self._history.present is not self._hub.lines.history:
             self._note_history()
         for intent in self._hub.intents():
-            task = asyncio.get_running_loop().create_task(self._carry_out(intent), name=f"feed:{intent}")
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
+            if isinstance(intent, Ask | Probe):
+                self._start(intent)
+            else:
+                self._turnstile.put(intent, self._clock.monotonic())
+        if self._turnstile:
+            self._admit()
         at = self._hub.next_due
         if at is None or (self._timer is not None and self._timer_at <= at):
             return
@@ -199,6 +217,24 @@ class Feed:
         self._timer_at = at
         delay = max(0.0, at - self._clock.monotonic())
         self._timer = asyncio.get_running_loop().call_later(delay, self._due)
+
+    def _start(self, intent: Intent) -> None:
+        task = asyncio.get_running_loop().create_task(self._carry_out(intent), name=f"feed:{intent}")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _admit(self) -> None:
+        """Start the transitions whose turn it is, and come again when the next one's may be."""
+        now = self._clock.monotonic()
+        while (transition := self._turnstile.take(now, self._hub.lines.begin)) is not None:
+            self._start(transition)
+        wait = self._turnstile.wait(now)
+        if wait is not None and self._passing is None:
+            self._passing = asyncio.get_running_loop().call_later(wait, self._pass)
+
+    def _pass(self) -> None:
+        self._passing = None
+        self._settle()
 
     def _due(self) -> None:
         self._timer = None
@@ -216,25 +252,27 @@ class Feed:
         _log.warning("feed.history_returned" if present else "feed.history_absent")
 
     async def _carry_out(self, intent: Intent) -> None:
-        if isinstance(intent, Ask):
-            # No slot: a history that is silent for 500 ms must not hold up what is asked of the broker.
-            await self._ask(intent)
-        else:
-            async with self._slots:
-                await self._transit(intent)
-        self._settle()
-
-    async def _transit(self, intent: Open | Close | Rebind | Probe) -> None:
         match intent:
-            case Open():
-                await self._open(intent)
-            case Close():
-                await self._close(intent)
-            case Rebind(symbol):
-                await self._rebind(symbol)
+            case Ask():
+                await self._ask(intent)
             case Probe(shard):
                 alive = await self._source.probe()
                 _log.warning("feed.stale", shard=shard, broker="answers" if alive else "silent")
+            case _:
+                try:
+                    await self._transit(intent)
+                finally:
+                    self._turnstile.done()
+        self._settle()
+
+    async def _transit(self, transition: Transition) -> None:
+        match transition:
+            case Open():
+                await self._open(transition)
+            case Close():
+                await self._close(transition)
+            case Rebind(symbol):
+                await self._rebind(symbol)
 
     async def _open(self, intent: Open) -> None:
         try:

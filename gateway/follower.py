@@ -32,6 +32,7 @@ class Follower:
     __slots__ = (
         "_interval",
         "_slow",
+        "asked",
         "conflates",
         "cursor",
         "doubt_since",
@@ -76,6 +77,8 @@ class Follower:
         """Since when its position is above everything known, for the deadline of rule 7."""
         self.reprieved = False
         """Whether the client became slow during a replay, which goes on at the socket's pace all the same."""
+        self.asked = False
+        """Whether its client asked for the past: it resumed, and has not caught up since."""
         self.vouched = False
         """Whether a heartbeat has named the symbol's mark since *doubt_since*."""
         self.told = False
@@ -113,9 +116,24 @@ class Follower:
             return Following.CONFLATING
         return Following.LIVE if self.mode is Mode.LIVE else Following.BEHIND
 
+    def allowed(self, now: float) -> int | None:
+        """How many ticks of the past it may still be sent; None: any number.
+
+        What it lacks without having asked (a hole that the broker made) does not count.
+        """
+        allowance = self.outbox.allowance
+        return allowance.left(now) if self.asked and allowance is not None else None
+
+    def spend(self, count: int, now: float) -> None:
+        """Count *count* ticks of the past against the allowance, where that is what they are."""
+        allowance = self.outbox.allowance
+        if self.asked and allowance is not None:
+            allowance.spend(now, count)
+
     def catch_up(self) -> None:
         """Nothing is missing any more.  Live ticks would pile up before a socket that is still full: conflate."""
         self.mode = Mode.LIVE
+        self.asked = False
         self.waiting_since = self.replay_since = None
         if self.reprieved:
             self.reprieved, self.slow = False, self.outbox.blocked
@@ -150,7 +168,7 @@ class Follower:
         self.outbox.say(Gap(self.symbol, cursor.epoch, cursor.seq + 1, None, reason))
         self.cursor = None
         self.floor = None if reason is GapReason.UNKNOWN_POSITION else cursor
-        self.mode, self.told = Mode.AWAITING, True
+        self.mode, self.told, self.asked = Mode.AWAITING, True, False
         self.waiting_since = self.replay_since = self.doubt_since = None
 
     def epoch(self, epoch: int) -> Position:

@@ -6,6 +6,7 @@ object here but its bytes as the producer encoded them, since it is the one thin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,6 +29,10 @@ class Rejection(StrEnum):
     """Why a symbol was not subscribed."""
 
     UNKNOWN_SYMBOL = "unknown_symbol"
+    NOT_ENTITLED = "not_entitled"
+    """The token does not name it."""
+    DELAYED_UNAVAILABLE = "delayed_unavailable"
+    """The token is for delayed data, which this version does not have."""
     FEED_UNAVAILABLE = "feed_unavailable"
     CANCELLED = "cancelled"
     """Unsubscribed before it was bound."""
@@ -174,6 +179,18 @@ class Pong:
 
 
 @dataclass(frozen=True, slots=True)
+class Authorized:
+    """A token is in force until *expires* (microseconds since 1970; None: for ever), with these *limits*.
+
+    *id* is None where nobody asked: it expires within 60 s.
+    """
+
+    id: int | None
+    expires: int | None
+    limits: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Error:
     """A command was refused; nothing else is disturbed.  *id* is None where the command had no usable one."""
 
@@ -195,5 +212,6 @@ Frame = (
     | Status
     | Reconnect
     | Pong
+    | Authorized
     | Error
 )

@@ -7,10 +7,12 @@ asks for and `next_due` says when that is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Final
 
+from gateway.admission.entitlement import ANYBODY, Entitlement
+from gateway.admission.limits import TokenBucket
 from gateway.agenda import Agenda
 from gateway.client import Client
 from gateway.commands import EVERYTHING, List, Subscribe, Unsubscribe
@@ -46,7 +48,7 @@ STALE: Final = 3.0
 class Hub:
     """Clients, lines and the directory of one gateway."""
 
-    def __init__(self, *, history: bool, idle_grace: float = IDLE_GRACE) -> None:
+    def __init__(self, *, history: bool, idle_grace: float = IDLE_GRACE, replay_ticks: int | None = None) -> None:
         self.directory = Directory()
         self.status: dict[str, Status] = {}
         """The newest status of each shard."""
@@ -63,6 +65,7 @@ class Hub:
         )
         self._heard: dict[str, tuple[float, Heartbeat]] = {}
         self._serials = count()
+        self._replay_ticks = replay_ticks
 
     # ------------------------------------------------------------------------------------------- the caller's side
 
@@ -83,9 +86,9 @@ class Hub:
 
     # ---------------------------------------------------------------------------------------------------- commands
 
-    def join(self, outbox: Outbox, *, max_symbols: int) -> Client:
+    def join(self, outbox: Outbox, *, max_symbols: int, entitlement: Entitlement = ANYBODY) -> Client:
         """Take a client in."""
-        client = Client(outbox, max_symbols)
+        client = Client(outbox, max_symbols, entitlement)
         self.clients[client] = None
         return client
 
@@ -102,7 +105,7 @@ class Hub:
         symbols = command.symbols
         if symbols == (EVERYTHING,):
             client.everything = command
-            symbols = tuple(self.directory)
+            symbols = tuple(s for s in self.directory if client.rejection(s) is None)
         if len(client.names.union(symbols)) > client.max_symbols:
             client.everything = None if client.everything is command else client.everything
             self._too_many(client, command)
@@ -116,7 +119,22 @@ class Hub:
             self._place(request, symbol, now)
         self._answer_ready(request, now)
         if not request.answered:
-            self._agenda.at(request.deadline, lambda later: self._expire(request, later))
+            self._look_later(client, request.deadline)
+
+    def _look_later(self, client: Client, at: float) -> None:
+        if client.look_at is None:
+            client.look_at = at
+            self._agenda.at(at, lambda later: self._look(client, later))
+
+    def _look(self, client: Client, now: float) -> None:
+        """Reject what *client* has waited for too long; its oldest request is the next one to be late."""
+        client.look_at = None
+        for request in list(client.requests):
+            if now >= request.deadline and request in client.requests:
+                self._expire(request, now)
+        for oldest in client.requests:
+            self._look_later(client, oldest.deadline)
+            break
 
     def unsubscribe(self, client: Client, command: Unsubscribe, now: float) -> None:
         """Follow *command*'s symbols no longer; what is pending of them is cancelled."""
@@ -151,12 +169,45 @@ class Hub:
             line.recovery.drained(follower, now)
             self.lines.look_after(line, now)
 
+    def entitle(self, client: Client, entitlement: Entitlement, now: float) -> None:
+        """Let *client* do what *entitlement* says from now on; what it may not follow any more is ended, and said.
+
+        Symbols beyond a smaller number are ended from the newest on.
+        """
+        client.entitlement = entitlement
+        for request in list(client.requests):
+            self._restrict(request, now)
+        kept = [symbol for symbol in client.followers if client.rejection(symbol) is None]
+        dropped = client.followers.keys() - kept[: client.max_symbols]
+        for symbol in dropped:
+            self._unfollow(client, symbol, now)
+        if dropped:
+            client.outbox.say(Unsubscribed(None, tuple(sorted(dropped)), Rejection.NOT_ENTITLED.value))
+        for symbol, follower in client.followers.items():
+            line, rate = self.lines[symbol], client.rate(follower.max_rate)
+            if rate != follower.max_rate:
+                line.recovery.pace(follower, rate, now)
+                self.lines.look_after(line, now)
+        self._join_everything(client, self.directory, now)
+
+    def _restrict(self, request: Request, now: float) -> None:
+        """Reject what a request asks for and its client may not follow."""
+        for symbol in (*request.open, *request.ready):
+            rejection = request.client.rejection(symbol)
+            if rejection is not None and symbol not in request.client.followers:
+                request.reject(symbol, rejection)
+                self._forsake(request, symbol, now)
+        self._answer_ready(request, now)
+
     # ---------------------------------------------------------------------------------------- a request's progress
 
     def _place(self, request: Request, symbol: Symbol, now: float) -> None:
         """Find out what a name in a request waits for: the directory, its line, or nothing."""
+        rejection = request.client.rejection(symbol)
         if symbol in request.client.followers:
             request.bound(symbol)
+        elif rejection is not None:
+            request.reject(symbol, rejection)
         elif symbol not in self.directory and self._directory_due(now):
             return  # placed again when the directory arrives, rejected at the deadline
         elif symbol not in self.directory:
@@ -164,9 +215,9 @@ class Hub:
         else:
             line = self.lines.provide(symbol, now)
             line.waiting[request] = None
+            self.lines.tend(line, now)
             if line.bound:
                 request.bound(symbol)
-            self.lines.tend(line, now)
 
     def _answer_all(self, requests: Sequence[Request], now: float) -> None:
         for request in requests:
@@ -213,22 +264,23 @@ class Hub:
         client, command = request.client, request.command
         line = self.lines[symbol]
         line.waiting.pop(request, None)
-        follower = client.followers.get(symbol)
+        follower, rate = client.followers.get(symbol), client.rate(command.max_rate)
         if follower is not None:  # subscribing again only changes the rate (`docs/protocol.md`)
-            line.recovery.pace(follower, command.max_rate, now)
+            line.recovery.pace(follower, rate, now)
             self.lines.look_after(line, now)
-            return Accepted(follower.cursor, command.max_rate)
+            return Accepted(follower.cursor, rate)
         # The line's own name: the one from the client's command would be kept once per client and symbol.
-        follower = Follower(line.symbol, client.outbox, next(self._serials), max_rate=command.max_rate)
+        follower = Follower(line.symbol, client.outbox, next(self._serials), max_rate=rate)
         client.followers[line.symbol] = follower
-        position = line.recovery.join(follower, resume=request.resume(symbol), snapshot=command.snapshot)
+        resume = request.resume(symbol)
+        if resume is not None and client.outbox.allowance is None and self._replay_ticks is not None:
+            client.outbox.allowance = TokenBucket(self._replay_ticks / 60, self._replay_ticks, now)
+        position = line.recovery.join(follower, resume=resume, snapshot=command.snapshot)
         begun.append((line, follower))
-        return Accepted(position, command.max_rate)
+        return Accepted(position, rate)
 
     def _expire(self, request: Request, now: float) -> None:
         """The deadline of a request: what is not bound is rejected."""
-        if request not in request.client.requests:
-            return
         for symbol in list(request.open):
             request.reject(symbol, Rejection.FEED_UNAVAILABLE)
             self._forsake(request, symbol, now)
@@ -330,11 +382,11 @@ class Hub:
                 self._answer_ready(request, now)
             self._join_everything(client, changed, now)
 
-    def _join_everything(self, client: Client, changed: Mapping[Symbol, Instrument], now: float) -> None:
+    def _join_everything(self, client: Client, changed: Iterable[Symbol], now: float) -> None:
         if client.everything is None:
             return
         room = max(0, client.max_symbols - len(client.names))
-        new = [s for s in changed if s not in client.names]
+        new = [s for s in changed if s not in client.names and client.rejection(s) is None]
         if len(new) > room:
             self._too_many(client, client.everything)
         if new[:room]:

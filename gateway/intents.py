@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.broker.history import Question
 from services.market.symbol import Symbol
@@ -14,6 +14,8 @@ class Open:
 
     symbol: Symbol
     attempt: int
+    who: object = field(default=None, compare=False, repr=False)
+    """The client that waits for it; None: it has followers already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Stage(StrEnum):
 class Line:
     """One symbol's line, its recovery, and the requests that wait for it to open."""
 
-    __slots__ = ("attempt", "due_at", "figures", "recovery", "since", "stage", "waiting")
+    __slots__ = ("asked", "attempt", "due_at", "figures", "look_at", "recovery", "since", "stage", "waiting")
 
     def __init__(self, recovery: Recovery, now: float) -> None:
         self.recovery = recovery
@@ -48,7 +48,11 @@ class Line:
         """When the stage began."""
         self.attempt = 0
         """Counts openings and closings; the broker's answers carry it."""
+        self.asked = False
+        """Whether the broker was asked for this attempt: until then it can be called off."""
         self.waiting: dict[Request, None] = {}
+        self.look_at: float | None = None
+        """When an idle or closed line is looked at again: one entry on the agenda, however often it is left."""
         self.due_at: float | None = None
         """When the recovery's next deadline is scheduled."""
 
@@ -63,6 +67,11 @@ class Line:
         return bool(self.recovery.followers or self.waiting)
 
     @property
+    def newest_waiting(self) -> object:
+        """The client that came last to wait for it; None: somebody follows it already."""
+        return None if self.recovery.followers or not self.waiting else next(reversed(self.waiting)).client
+
+    @property
     def bound(self) -> bool:
         """Whether ticks come."""
         return self.stage in (Stage.OPEN, Stage.IDLE)
@@ -70,7 +79,7 @@ class Line:
     def enter(self, stage: Stage, now: float) -> None:
         """Change the stage, and tell the recovery where ticks begin or cease to come."""
         was_bound = self.bound
-        self.stage, self.since = stage, now
+        self.stage, self.since, self.asked = stage, now, False
         if self.bound and not was_bound:
             self.recovery.opened(now)
         elif was_bound and not self.bound:

@@ -161,34 +161,72 @@ class Lines:
 
     # ------------------------------------------------------------------------------------------ transitions
 
+    def begin(self, transition: Open | Close | Rebind, now: float) -> bool:
+        """The broker could be asked for *transition* now; return whether it is to be.
+
+        It is not where it is over, was asked for already, or nobody wants it any more.
+        """
+        line = self._by_symbol.get(transition.symbol)
+        if line is None:
+            return False
+        if isinstance(transition, Rebind):
+            return line.bound
+        stage = Stage.OPENING if isinstance(transition, Open) else Stage.CLOSING
+        if line.asked or line.stage is not stage or line.attempt != transition.attempt:
+            return False
+        if stage is Stage.OPENING and not line.wanted:
+            line.enter(Stage.CLOSED, now)
+            self.tend(line, now)
+            return False
+        line.asked = True
+        return True
+
     def tend(self, line: Line, now: float) -> None:
         """Take the next transition of a line, or schedule when to look again."""
         match line.stage:
             case Stage.CLOSED if line.wanted:
                 if self.connected:
                     line.enter(Stage.OPENING, now)
-                    self._intents.append(Open(line.recovery.symbol, line.attempt))
+                    self._intents.append(Open(line.symbol, line.attempt, line.newest_waiting))
+            case Stage.OPENING if line.waiting and not line.asked:
+                # Another client waits for it, too, whose turn may come sooner.
+                self._intents.append(Open(line.symbol, line.attempt, line.newest_waiting))
+            case Stage.CLOSING if line.wanted and not line.asked:
+                line.enter(Stage.OPEN, now)
             case Stage.CLOSED:
-                self._agenda.at(now + RETAIN, lambda later: self._forget(line, later))
+                self._look_later(line, now + RETAIN)
             case Stage.OPEN if not line.wanted:
                 line.enter(Stage.IDLE, now)
-                self._agenda.at(now + self._idle_grace, lambda later: self._close_idle(line, later))
+                self._look_later(line, now + self._idle_grace)
             case Stage.IDLE if line.wanted:
                 line.enter(Stage.OPEN, now)
             case _:
                 pass
 
-    def _close_idle(self, line: Line, now: float) -> None:
-        if line.stage is Stage.IDLE and now >= line.since + self._idle_grace:
-            line.enter(Stage.CLOSING, now)
-            self._intents.append(Close(line.recovery.symbol, line.attempt))
+    def _look_later(self, line: Line, at: float) -> None:
+        if line.look_at is None or at < line.look_at:
+            line.look_at = at
+            self._agenda.at(at, lambda later: self._look(line, at, later))
 
-    def _forget(self, line: Line, now: float) -> None:
-        """The tape outlives its queue for `RETAIN` seconds, so that who comes back finds the newest tick."""
-        symbol = line.recovery.symbol
-        due = line.stage is Stage.CLOSED and not line.wanted and now >= line.since + RETAIN
-        if due and self._by_symbol.get(symbol) is line:
-            del self._by_symbol[symbol]
+    def _look(self, line: Line, at: float, now: float) -> None:
+        """Close a line that has idled long enough, or forget one that has been closed long enough.
+
+        The tape outlives its queue for `RETAIN` seconds, so that who comes back finds the newest tick.
+        """
+        if line.look_at != at:
+            return  # an earlier look came in between
+        line.look_at = None
+        idle = line.stage is Stage.IDLE
+        if not idle and (line.stage is not Stage.CLOSED or line.wanted):
+            return
+        due = line.since + (self._idle_grace if idle else RETAIN)
+        if now < due:
+            self._look_later(line, due)
+        elif idle:
+            line.enter(Stage.CLOSING, now)
+            self._intents.append(Close(line.symbol, line.attempt))
+        elif self._by_symbol.get(line.symbol) is line:
+            del self._by_symbol[line.symbol]
 
     def look_after(self, line: Line, now: float) -> None:
         """Pass on what a line asks for, say its figures to whom they are owed, and schedule its next deadline."""

@@ -19,6 +19,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from gateway.admission.authority import Reason
+from gateway.admission.refusal import Handshake
 from gateway.closing import SEEN, TABLE, Close, Side, label
 
 BUCKETS: Final = (
@@ -39,31 +40,6 @@ class Stage(StrEnum):
     TOTAL = "total"
 
 
-class Handshake(StrEnum):
-    """How an attempt to connect ended."""
-
-    OK = "ok"
-    BAD = "bad"
-    OVERLOADED = "overloaded"
-    DRAINING = "draining"
-    TOO_FAST = "too_fast"
-    """More handshakes per second than one address may make."""
-    ADDRESS_FULL = "address_full"
-    """As many connections as one address may have."""
-    SUBJECT_FULL = "subject_full"
-    """As many connections as one subject may have."""
-    ORIGIN = "origin"
-    """A page of somebody else's."""
-    NO_TOKEN = "no_token"  # noqa: S105 - the name of an outcome, not a secret
-    """None came, or none in time."""
-    REFUSED = "refused"
-    """The token lets nobody in; `tickwire_tokens_refused_total` says why."""
-    EXPIRED = "expired"
-    """The token held once."""
-    UNKNOWABLE = "unknowable"
-    """The keys, or the broker that tickets need, could not be reached."""
-
-
 class Eviction(StrEnum):
     """Why a connection was torn down without a close frame."""
 
@@ -73,6 +49,14 @@ class Eviction(StrEnum):
     """Answered two pings in a row with nothing."""
     DRAIN = "drain"
     """Did not leave in time while the gateway was ending."""
+
+
+class Flood(StrEnum):
+    """What a client sent too much of: it was closed with 4429."""
+
+    COMMANDS = "commands"
+    PINGS = "pings"
+    """Pings, and pongs that nobody asked for."""
 
 
 class Op(StrEnum):
@@ -124,6 +108,7 @@ class Counters:
         "contents",
         "dead_writes",
         "evictions",
+        "floods",
         "flushes",
         "frames",
         "handshakes",
@@ -141,6 +126,7 @@ class Counters:
         self.commands: Counter[tuple[str, str]] = Counter({(op, "ok"): 0 for op in Op if op is not Op.INVALID})
         self.closes: Counter[tuple[Close, Side]] = Counter({(c, s): 0 for c in (*TABLE, *SEEN) for s in Side})
         self.evictions: Counter[Eviction] = Counter(dict.fromkeys(Eviction, 0))
+        self.floods: Counter[Flood] = Counter(dict.fromkeys(Flood, 0))
         self.handshakes: Counter[Handshake] = Counter(dict.fromkeys(Handshake, 0))
         self.tokens_refused: Counter[Reason] = Counter(dict.fromkeys(Reason, 0))
 
@@ -226,6 +212,12 @@ class GatewayCollector(Collector):
         for reason, count in counters.evictions.items():
             evictions.add_metric([reason.value], count)
         yield evictions
+        floods = CounterMetricFamily(
+            "tickwire_floods", "Clients that sent more than they may: closed with 4429.", labels=["of"]
+        )
+        for flood, count in counters.floods.items():
+            floods.add_metric([flood.value], count)
+        yield floods
         handshakes = CounterMetricFamily("tickwire_handshakes", "Attempts to connect.", labels=["result"])
         for outcome, count in counters.handshakes.items():
             handshakes.add_metric([outcome.value], count)

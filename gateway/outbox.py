@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from gateway.admission.limits import TokenBucket
 from gateway.frames import Frame
 
 ROOM_BYTES: Final = 64 * 1024
@@ -25,7 +26,7 @@ class Outbox:
     client and pass is 0.1 to 0.2 µs, where the kernel has emptied the processor's caches in between.
     """
 
-    __slots__ = ("awaited", "blocked", "entries", "fd", "odd", "owner", "said", "touched", "wake")
+    __slots__ = ("allowance", "awaited", "blocked", "entries", "fd", "odd", "owner", "said", "touched", "wake")
 
     def __init__(self, owner: Any, touched: list[Any], wake: Callable[[], object]) -> None:
         self.owner = owner
@@ -43,6 +44,8 @@ class Outbox:
         """Set by the session while its socket takes nothing more; replay waits meanwhile."""
         self.fd = -1
         """The socket, where the kernel may be given frames past the transport; -1: it may not, or it is gone."""
+        self.allowance: TokenBucket | None = None
+        """How many ticks of the past its client may still ask for, of all its symbols; None: any number."""
         self.said = 0.0
         """When something was last said, in seconds."""
 

@@ -40,11 +40,13 @@ class Questions:
     def __iter__(self) -> Iterator[tuple[Position | None, Asked]]:
         return iter(self._asked.items())
 
-    def ask(self, after: Position | None) -> None:
-        """Ask what follows *after* (None: the last tick), unless that is being asked already."""
-        if after not in self._asked:
-            self._asked[after] = Asked()
-            self.outgoing.append(Question(self._symbol, after))
+    def ask(self, after: Position | None) -> bool:
+        """Ask what follows *after* (None: the last tick), unless that is being asked already (False)."""
+        if after in self._asked:
+            return False
+        self._asked[after] = Asked()
+        self.outgoing.append(Question(self._symbol, after))
+        return True
 
     def returned(self, question: Question, now: float) -> bool:
         """An answer came, or none in time: ask again later.  False: nobody asks this any more."""

@@ -11,6 +11,7 @@ what `due` finds: the caller runs it at `next_due`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 from gateway.follower import Follower, Mode
@@ -33,6 +34,8 @@ REPLAY_PATIENCE: Final = 30.0
 """Seconds after which a follower that is still behind conflates (rule 9)."""
 MISSING_LIMIT: Final = 20_000
 """Ticks beyond which a hole is not replayed (rule 3)."""
+QUESTION_TICKS: Final = 10
+"""Ticks that a question to history counts as: else who resumes and leaves at once had its pages for nothing."""
 
 
 class Recovery:
@@ -86,6 +89,7 @@ class Recovery:
     def join(self, follower: Follower, *, resume: Position | None, snapshot: bool) -> Position | None:
         """Add *follower*; return the position that `subscribed` states.  Nothing is said yet: see `begin`."""
         self.followers[follower] = None
+        follower.asked = resume is not None
         follower.cursor = resume if resume is not None or snapshot else self.tape.newest
         return follower.cursor
 
@@ -378,10 +382,10 @@ class Recovery:
         self._tally.snapshots += 1
 
     def _replay(self, follower: Follower, cursor: Position, newest: Position, now: float) -> None:
-        """Send from the ring, as far as the outbox has room (rule 9)."""
+        """Send from the ring, as far as the outbox has room (rule 9) and the client's allowance goes."""
         outbox, seq = follower.outbox, cursor.seq
-        free = outbox.free
-        for line in self.tape.after(cursor):
+        free, allowed = outbox.free, follower.allowed(now)
+        for line in islice(self.tape.after(cursor), allowed):
             if free <= 0:
                 outbox.await_room()
                 break
@@ -389,8 +393,11 @@ class Recovery:
             free -= len(line)
             seq += 1
         follower.cursor = Position(newest.epoch, seq)
+        self._spend(follower, seq - cursor.seq, now)
         if seq == newest.seq:
             follower.catch_up()
+        elif allowed == seq - cursor.seq:
+            self._refuse(follower, follower.cursor, now)
         else:
             follower.mode, follower.waiting_since = Mode.BEHIND, None
             self._replaying(follower, now)
@@ -411,11 +418,24 @@ class Recovery:
             self._restart(follower, cursor, GapReason.UNAVAILABLE, now)
         elif not self.history:
             self._give_up(follower, cursor, GapReason.UNAVAILABLE, now)
+        elif follower.allowed(now) == 0:
+            self._refuse(follower, cursor, now)
         elif follower.outbox.blocked:
             follower.outbox.await_room()
-        else:
+        elif self.questions.ask(cursor):
             # Though its outbox may be full for the moment: the next page is on its way while this one is written.
-            self.questions.ask(cursor)
+            follower.spend(QUESTION_TICKS, now)
+
+    def _spend(self, follower: Follower, count: int, now: float) -> None:
+        """Count ticks of the past that *follower* was sent."""
+        if follower.asked:
+            self._tally.replayed += count
+            follower.spend(count, now)
+
+    def _refuse(self, follower: Follower, cursor: Position, now: float) -> None:
+        """The client has had as much of the past as it may have for now."""
+        self._tally.refused += 1
+        self._restart(follower, cursor, GapReason.UNAVAILABLE, now)
 
     def _give_up(self, follower: Follower, cursor: Position, reason: GapReason, now: float) -> None:
         """Rule 4: name what lies between the cursor and the ring, then go on from the ring."""
@@ -431,7 +451,9 @@ class Recovery:
         upto = newest.seq if oldest is None else oldest.seq - 1
         if upto > cursor.seq:
             self._gap(follower, cursor, upto, reason)
+        asked = follower.asked
         follower.catch_up()
+        follower.asked = asked  # the ring's part of the past is still to come
         self._advance(follower, now)
 
     def _restart(self, follower: Follower, cursor: Position, reason: GapReason, now: float) -> None:
@@ -509,9 +531,9 @@ class Recovery:
             self._answer_forgotten(follower, cursor, answer, now)
             return
         run: list[bytes] = []
-        for position, line in answer.ticks:
-            if position <= cursor:
-                continue
+        due = [tick for tick in answer.ticks if tick[0] > cursor]
+        said = due[: follower.allowed(now)]
+        for position, line in said:
             if position.epoch > cursor.epoch:
                 follower.run(cursor, run)
                 cursor = self._epoch(follower, position.epoch)
@@ -522,7 +544,11 @@ class Recovery:
             cursor = position
         follower.run(cursor, run)
         moved = cursor != answer.question.after
-        self._tally.repaired += len(answer.ticks) if moved else 0
+        self._tally.repaired += len(said)
+        self._spend(follower, len(said), now)
+        if len(said) < len(due):
+            self._refuse(follower, cursor, now)
+            return
         self._go_on(follower, cursor, answer.top, now, moved=moved)
 
     def _go_on(

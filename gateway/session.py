@@ -16,7 +16,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from gateway import sendqueue
+from gateway.admission.doorkeeper import Seat
 from gateway.admission.limits import TokenBucket
+from gateway.admission.stay import Stay, Turn
 from gateway.backlog import Backlog, Verdict
 from gateway.closing import GONE, TOO_SLOW, Close
 from gateway.frames import Frame
@@ -68,6 +70,10 @@ class Follow(Protocol):
 
     def drained(self) -> None:
         """Go on: everything was taken."""
+        ...
+
+    def timed(self, turn: Turn) -> None:
+        """Do what the connection's time asks for."""
         ...
 
 
@@ -122,6 +128,7 @@ class Session:
         "_follow",
         "_host",
         "_interrupt",
+        "_owed",
         "_pinged",
         "_rest",
         "_slow",
@@ -133,7 +140,10 @@ class Session:
         "id",
         "opened",
         "outbox",
+        "pings",
+        "seat",
         "slow_spells",
+        "stay",
     )
 
     def __init__(
@@ -146,10 +156,15 @@ class Session:
         bucket: TokenBucket,
         interrupt: Callable[[], object],
         now: float,
+        seat: Seat | None = None,
+        stay: Stay | None = None,
     ) -> None:
         self.id = identity
+        self.seat, self.stay = seat, stay
         self.outbox = Outbox(self, host.touched, host.wake)
         self.bucket = bucket
+        self.pings: TokenBucket | None = None
+        """For pings and for pongs that nobody asked for; None: there was none yet, as with most clients."""
         self.closing: Close | None = None
         """Why the gateway ends this connection, once it does."""
         self.opened = self.heard = now
@@ -160,7 +175,7 @@ class Session:
         self._interrupt = interrupt
         self._follow: Follow | None = None
         self.outbox.said = self._pinged = now
-        self._aborted = self._slow = False
+        self._aborted = self._slow = self._owed = False
         self._backlog: Backlog | None = None
         self._rest: deque[bytes] | None = None
         """Frames behind a full socket, where one write had several; nearly always None (an empty deque is 0.6
@@ -306,6 +321,9 @@ class Session:
 
     def turn(self, now: float, sent_us: int, *, heartbeat_s: float) -> float:
         """Break a silence, ping, give up a client that is gone; return when to come again."""
+        stay = self.stay
+        if stay is not None and self._follow is not None and self.closing is None and now >= stay.next:
+            self._follow.timed(stay.look(now))
         if self.closing is not None or self.outbox.blocked or self._transport.is_closing():
             return now + heartbeat_s
         if now - self.heard >= 2 * PING_S:
@@ -320,11 +338,16 @@ class Session:
 
     def _speak(self, heartbeat: bool, ping: bool, now: float, sent_us: int) -> None:  # noqa: FBT001 - two flags, one caller
         if ping:
-            self._pinged = now
+            self._pinged, self._owed = now, True
         if heartbeat:
             self.say(self._wire.heartbeat(sent_us), now, and_ping=ping)
         elif ping:
             self._put(framing.PING)
+
+    def answered(self) -> bool:
+        """Take a pong; return whether it is the first one since our last ping."""
+        owed, self._owed = self._owed, False
+        return owed
 
     def end(self, close: Close) -> None:
         """Have the protocol close this connection."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
-from gateway.closing import OVERLOADED, RESTART, Close
+from gateway.admission import refusal
+from gateway.admission.refusal import Refusal
+from gateway.closing import RESTART
 from gateway.flush import Entries, Flush
 from gateway.frames import Reconnect
-from gateway.metrics import Counters, Eviction, Handshake
+from gateway.metrics import Counters, Eviction
 from gateway.outbox import Outbox
 from gateway.session import Session
 from gateway.wheel import Wheel
@@ -27,14 +29,6 @@ CLOSE_SHARE: Final = 0.8
 """Part of the drain time over which connections are closed; the rest is for their answers."""
 END_S: Final = 2.0
 """Seconds that the handlers have to end after their sockets were torn down."""
-
-
-class Refusal(NamedTuple):
-    """Why nobody may come in now."""
-
-    close: Close
-    handshake: Handshake
-    retry_after_s: int
 
 
 class Sessions:
@@ -88,19 +82,22 @@ class Sessions:
     def refusal(self) -> Refusal | None:
         """Why a client may not come in now; None: it may."""
         if self.draining:
-            return Refusal(RESTART, Handshake.DRAINING, 1)
-        if self.full:
-            return Refusal(OVERLOADED, Handshake.OVERLOADED, 5)
-        return None
+            return refusal.DRAINING
+        return refusal.FULL if self.full else None
 
     def add(self, session: Session) -> None:
         """Take a new session in."""
         self._open.add(session)
         self._empty.clear()
-        self._wheel.put(session, self.clock.monotonic() + self.heartbeat_s)
+        self.hurry(session)
         if not self._turning:
             self._turning = True
             self._later(TURN_S, self._turn)
+
+    def hurry(self, session: Session) -> None:
+        """Look at *session* when its time asks for something, at the latest at the next heartbeat."""
+        due = self.clock.monotonic() + self.heartbeat_s
+        self._wheel.put(session, due if session.stay is None else min(due, session.stay.next))
 
     def remove(self, session: Session) -> None:
         """Forget a session whose connection has ended."""
@@ -158,7 +155,8 @@ class Sessions:
     def _turn(self) -> None:
         now, sent_us = self.clock.monotonic(), self.clock.wall_us()
         for session in self._wheel.due(now):
-            self._wheel.put(session, session.turn(now, sent_us, heartbeat_s=self.heartbeat_s))
+            again = session.turn(now, sent_us, heartbeat_s=self.heartbeat_s)
+            self._wheel.put(session, again if session.stay is None else min(again, session.stay.next))
         self._turning = bool(self._open)
         if self._turning:
             self._later(TURN_S, self._turn)

@@ -21,6 +21,10 @@ class Tally:
     """Questions put to history."""
     repaired: int = 0
     """Ticks that followers got from history."""
+    replayed: int = 0
+    """Ticks of the past that clients asked for with `resume`, and got."""
+    refused: int = 0
+    """Replays that ended because the client's allowance was used up."""
     snapshots: int = 0
     """Ticks that followers got as snapshots."""
     conflated: int = 0

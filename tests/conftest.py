@@ -53,7 +53,7 @@ async def clean(url: str) -> None:
     async with aiormq.connect(url) as connection:
         channel = await connection.channel()
         leases = (topology.lease_queue(shard) for shard in ("main", "asia"))
-        for queue in (topology.LOG, topology.CANDLE_LOG, topology.HISTORY, *leases):
+        for queue in (topology.LOG, topology.CANDLE_LOG, topology.REVOCATION_LOG, topology.HISTORY, *leases):
             await channel.queue_delete(queue)
-        for exchange in (*topology.EXCHANGES, topology.RPC, topology.CANDLES, topology.LEASE):
+        for exchange in (*topology.EXCHANGES, topology.RPC, topology.CANDLES, topology.LEASE, topology.REVOKE):
             await channel.exchange_delete(exchange.name)

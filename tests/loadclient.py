@@ -64,6 +64,11 @@ class LoadClient(WSListener):
         self._transport.send(WSMsgType.TEXT, orjson.dumps(command))
         return identity
 
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands."""
+        return self._transport is not None and not self._transport.is_disconnected
+
     async def subscribe(self, *symbols: str) -> None:
         """Subscribe to *symbols* and wait for the whole answer; what was rejected is in *rejected*."""
         identity = self.say("subscribe", symbols=list(symbols))

@@ -27,6 +27,8 @@ DRAIN_S: Final = 5.0
 STOP_S: Final = DRAIN_S + 5.0
 """What a process may take from SIGTERM to its exit: TICKWIRE_DRAIN_S (5 s by default) and 5 s more."""
 KEPT_LINES: Final = 2_000
+ONE_ADDRESS: Final = {"MAX_PER_ADDRESS": 1_000_000, "HANDSHAKE_RATE": 100_000, "HANDSHAKE_BURST": 1_000_000}
+"""Settings of every gateway that names no others: all clients of a test come from one address."""
 _MEMORY: Final = ("Rss", "Pss", "Private_Dirty")
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -268,6 +270,7 @@ class Stack:
             "BROKER_URL": self.broker_url,
             "LOG_STYLE": "json",
             "DRAIN_S": DRAIN_S,
+            **(ONE_ADDRESS if kind == "gateway" else {}),
         }
         process = await Tickwire.start(
             kind, {**common, **settings}, self.http, through=self.through.get(kind, ("-m", "tickwire"))

@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 
 from gateway.settings import GatewaySettings
-from gateway.tls import server_context
+from gateway.tls import certificate
 from producer.settings import ProducerSettings
 from services.errors import BadInput, BadSettings
 from services.history.settings import HistorySettings
@@ -27,7 +27,9 @@ from services.telemetry import logs
 from tickwire.bearer import VARIABLE, bearer
 from tickwire.demo import Addresses, demo, load_demo
 from tickwire.flags import add_flags, given
+from tickwire.newkey import add_new_key, print_new_key
 from tickwire.processes import produce, remember, serve
+from tickwire.revoke import add_arguments, named, revoke
 from tickwire.watch import URL, Refused, Target, watch
 from tickwire.workers import serve_all
 
@@ -78,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help=f"show the token in this file, read again for each connection (default: the variable {VARIABLE})",
     )
+    add_new_key(_command(commands, "new-key", print_new_key, "make an API key and its line of TICKWIRE_KEYS_FILE"))
+    revoker = _command(commands, "revoke", _revoke, "call tokens back before their time, on every gateway")
+    add_arguments(revoker)
+    certifier = _command(commands, "dev-cert", _dev_cert, "make a local authority and a certificate, to try TLS")
+    certifier.add_argument("names", nargs="*", metavar="NAME", help="further hosts or addresses beside localhost")
+    certifier.add_argument("--out", type=Path, default=Path("certs"), metavar="DIR", help="(default: %(default)s)")
+    certifier.add_argument("--force", action="store_true", help="replace what is there")
     _command(commands, "settings", _settings, "print every setting as a Markdown table")
     return parser
 
@@ -111,9 +120,7 @@ def _producer(arguments: argparse.Namespace) -> int:
 
 def _gateway(arguments: argparse.Namespace) -> int:
     settings = load(GatewaySettings, given(arguments, GatewaySettings))
-    server_context(
-        settings.tls_cert, settings.tls_key
-    )  # what is wrong with it is said once, and before anything else
+    certificate(settings.tls_cert, settings.tls_key)  # what is wrong with it is said once, before anything else
     main = serve(settings)
     return _process(settings, main if settings.workers == 1 else serve_all(settings))
 
@@ -144,6 +151,21 @@ def _watch(arguments: argparse.Namespace) -> int:
 
     code = lifecycle.run(main)
     return _complain(refusals) if refusals else code
+
+
+def _revoke(arguments: argparse.Namespace) -> int:
+    clock = SystemClock()
+    revocations = named(arguments, clock)
+    if not revocations:
+        return _complain(["revoke needs --subject or --token-id"])
+    return revoke(load(ProcessSettings), revocations, clock)
+
+
+def _dev_cert(arguments: argparse.Namespace) -> int:
+    from tickwire.devcert import make_certificate  # noqa: PLC0415 - 18 MB that no other command needs
+
+    sys.stdout.write(make_certificate(arguments.out, arguments.names, force=arguments.force))
+    return lifecycle.OK
 
 
 def _settings(_: argparse.Namespace) -> int:

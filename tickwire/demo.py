@@ -127,6 +127,7 @@ async def _run(settings: DemoSettings, started: Callable[[Addresses], None], sto
                 registry=new_registry(),
                 stop=stop,
                 started=gateway_started,
+                admission=broker.admission("gateway"),
             ),
             name="gateway",
         )

@@ -15,6 +15,7 @@ from gateway.settings import GatewaySettings
 from producer.settings import ProducerSettings
 from services.broker.metrics import BrokerMetrics
 from services.broker.rabbitmq import (
+    RabbitAdmission,
     RabbitDesk,
     RabbitHistory,
     RabbitLease,
@@ -22,6 +23,7 @@ from services.broker.rabbitmq import (
     RabbitSource,
     RabbitTickLog,
 )
+from services.broker.rabbitmq.trust import trusting
 from services.errors import BadSettings
 from services.history.settings import HistorySettings
 from services.runtime.clock import SystemClock
@@ -33,13 +35,13 @@ def produce(settings: ProducerSettings) -> Callable[[asyncio.Event], Coroutine[A
     """Return the main of a producer.
 
     Raises:
-        BadSettings: the broker is `memory://`.
+        BadSettings: the broker's address is of no use for this.
     """
-    refuse_memory(settings)
+    url = broker_url(settings)
 
     async def main(stop: asyncio.Event) -> None:
         clock, registry = SystemClock(), new_registry()
-        url, metrics = settings.broker_url, BrokerMetrics(registry)
+        metrics = BrokerMetrics(registry)
         await producer.app.run(
             settings,
             RabbitSink(url, name="producer", clock=clock, metrics=metrics),
@@ -57,9 +59,9 @@ def serve(settings: GatewaySettings) -> Callable[[asyncio.Event], Coroutine[Any,
     """Return the main of a gateway.
 
     Raises:
-        BadSettings: the broker is `memory://`.
+        BadSettings: the broker's address is of no use for this.
     """
-    refuse_memory(settings)
+    url = broker_url(settings)
 
     name = "gateway" if settings.worker is None else f"gateway {settings.worker}"
 
@@ -67,10 +69,13 @@ def serve(settings: GatewaySettings) -> Callable[[asyncio.Event], Coroutine[Any,
         if settings.worker is not None:
             _end_with_parent(stop)
         clock, registry = SystemClock(), new_registry()
-        url, metrics = settings.broker_url, BrokerMetrics(registry)
+        metrics = BrokerMetrics(registry)
         source = RabbitSource(url, name=name, clock=clock, metrics=metrics)
         history = RabbitHistory(url, name=name, clock=clock, metrics=metrics)
-        await gateway.app.run(settings, source, history, clock=clock, registry=registry, stop=stop)
+        admission = RabbitAdmission(url, name=name, clock=clock, metrics=metrics)
+        await gateway.app.run(
+            settings, source, history, clock=clock, registry=registry, stop=stop, admission=admission
+        )
 
     return main
 
@@ -79,15 +84,15 @@ def remember(settings: HistorySettings) -> Callable[[asyncio.Event], Coroutine[A
     """Return the main of a history.
 
     Raises:
-        BadSettings: the broker is `memory://`.
+        BadSettings: the broker's address is of no use for this.
     """
-    refuse_memory(settings)
+    url = broker_url(settings)
 
     async def main(stop: asyncio.Event) -> None:
         clock, registry = SystemClock(), new_registry()
         metrics = BrokerMetrics(registry)
-        log = RabbitTickLog(settings.broker_url, name="history log", clock=clock, metrics=metrics)
-        desk = RabbitDesk(settings.broker_url, name="history desk", clock=clock, metrics=metrics)
+        log = RabbitTickLog(url, name="history log", clock=clock, metrics=metrics)
+        desk = RabbitDesk(url, name="history desk", clock=clock, metrics=metrics)
         await services.history.app.run(settings, log, desk, clock=clock, registry=registry, stop=stop)
 
     return main
@@ -112,6 +117,16 @@ def new_registry() -> CollectorRegistry:
     GCCollector(registry=registry)
     LoopCollector(registry)
     return registry
+
+
+def broker_url(settings: ProcessSettings) -> str:
+    """Return the broker's addresses, each with whom to trust.
+
+    Raises:
+        BadSettings: the broker is `memory://`, or the authority's certificates are of no use.
+    """
+    refuse_memory(settings)
+    return trusting(settings.broker_url, settings.broker_ca)
 
 
 def refuse_memory(settings: ProcessSettings) -> None:

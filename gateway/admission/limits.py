@@ -16,9 +16,27 @@ class TokenBucket:
 
     def take(self, now: float) -> bool:
         """Take one token; False: there is none."""
-        self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
-        self._updated = now
+        self._refill(now)
         if self._tokens < 1:
             return False
         self._tokens -= 1
         return True
+
+    def left(self, now: float) -> int:
+        """How many tokens there are."""
+        self._refill(now)
+        return max(0, int(self._tokens))
+
+    def spend(self, now: float, count: int) -> None:
+        """Take *count* tokens, even if there are fewer: then none is left until the debt is made up for."""
+        self._refill(now)
+        self._tokens -= count
+
+    def wait(self, now: float) -> float:
+        """Seconds until there is a token; 0: there is one."""
+        self._refill(now)
+        return max(0.0, (1 - self._tokens) / self._rate)
+
+    def _refill(self, now: float) -> None:
+        self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
+        self._updated = now

@@ -11,6 +11,8 @@ from gateway.wires.inbound import Inbound, Violation
 
 FAREWELL_S: Final = 2.0
 """Seconds that a client has to answer a close frame (RFC 6455 section 7.1.1 lets it end TCP first)."""
+FAREWELL_EVENTS: Final = 1_000
+"""Messages, pings and pongs among which the answer is looked for: a flood that was ended need not be parsed."""
 
 
 class Farewell(asyncio.Protocol):
@@ -24,7 +26,7 @@ class Farewell(asyncio.Protocol):
     it a closed socket is reset, and a reset overtakes the close frame.
     """
 
-    __slots__ = ("_ended", "_finish", "_inbound", "_timer")
+    __slots__ = ("_ended", "_finish", "_inbound", "_left", "_timer")
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class Farewell(asyncio.Protocol):
     ) -> None:
         self._inbound = None if failed else inbound
         self._finish, self._ended = finish, ended
+        self._left = FAREWELL_EVENTS
         self._timer = asyncio.get_running_loop().call_later(FAREWELL_S, finish)
         transport.set_protocol(self)
         if not transport.is_closing() and not transport.is_reading():
@@ -46,9 +49,16 @@ class Farewell(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Look for the answer."""
-        events = () if self._inbound is None else self._inbound.feed(data)
-        if any(isinstance(event, Answer | Violation) for event in events):
-            self._finish()
+        if self._inbound is None:
+            return
+        for event in self._inbound.feed(data):
+            self._left -= 1
+            if isinstance(event, Answer | Violation):
+                self._finish()
+                return
+            if not self._left:
+                self._inbound = None
+                return
 
     def eof_received(self) -> None:
         """The client is done: so are we."""

@@ -7,7 +7,7 @@ owner drops it whenever it is `idle`.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Final, NamedTuple
 
 from websockets.exceptions import PayloadTooBig, ProtocolError
@@ -82,27 +82,33 @@ class Inbound:
         """Whether nothing would be lost with this object: no byte of an unfinished frame or message was seen."""
         return self._frame is None and self._opcode is None and not self._ended
 
-    def feed(self, data: bytes) -> list[Event]:
-        """Take *data* and return what it completes, in order."""
-        events: list[Event] = []
-        if self._ended:
-            return events
-        self._reader.feed_data(data)
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """Take *data* and return what it completes, in order.
+
+        Each frame is parsed when its event is asked for: one read of the socket can hold 43,000 pings, and half a
+        second would pass (12 µs each) before somebody could say that they are too many.
+        """
+        if not self._ended:
+            self._reader.feed_data(data)
+        return self._events()
+
+    def _events(self) -> Iterator[Event]:
         try:
             while (frame := self._next_frame()) is not None:
-                self._add(frame, events)
+                event = self._add(frame)
+                if event is not None:
+                    yield event
         except PayloadTooBig:
-            self._violate(CloseCode.MESSAGE_TOO_BIG, events)
+            yield self._violate(CloseCode.MESSAGE_TOO_BIG)
         except UnicodeDecodeError:
-            self._violate(CloseCode.INVALID_DATA, events)
+            yield self._violate(CloseCode.INVALID_DATA)
         except ProtocolError:
-            self._violate(CloseCode.PROTOCOL_ERROR, events)
-        return events
+            yield self._violate(CloseCode.PROTOCOL_ERROR)
 
-    def _violate(self, code: int, events: list[Event]) -> None:
+    def _violate(self, code: int) -> Violation:
         self._ended = True
         self._reader.discard()
-        events.append(Violation(int(code)))
+        return Violation(int(code))
 
     def _next_frame(self) -> Frame | None:
         """Return the next frame that is complete; None: there is none, or nothing counts any more."""
@@ -120,20 +126,21 @@ class Inbound:
             return frame
         return None
 
-    def _add(self, frame: Frame, events: list[Event]) -> None:
+    def _add(self, frame: Frame) -> Event | None:
+        """Return what *frame* is, or completes; None: a message of which more is to come."""
         match frame.opcode:
             case Opcode.PING:
-                events.append(Ping(bytes(frame.data)))
+                return Ping(bytes(frame.data))
             case Opcode.PONG:
-                events.append(Pong())
+                return Pong()
             case Opcode.CLOSE:
                 close = Close.parse(frame.data)
-                events.append(Farewell(int(close.code) if frame.data else None))
                 self._ended = True
+                return Farewell(int(close.code) if frame.data else None)
             case _:
-                self._add_piece(frame, events)
+                return self._add_piece(frame)
 
-    def _add_piece(self, frame: Frame, events: list[Event]) -> None:
+    def _add_piece(self, frame: Frame) -> Message | None:
         if (frame.opcode is Opcode.CONT) != (self._opcode is not None) or len(self._pieces) >= PIECES:
             raise ProtocolError("a fragment out of order, or one too many")
         self._opcode = self._opcode or frame.opcode
@@ -142,8 +149,9 @@ class Inbound:
         if self._size > self._max_size:
             raise PayloadTooBig(self._size, self._max_size)
         if not frame.fin:
-            return
+            return None
         data = b"".join(self._pieces)
-        events.append(Message(data.decode() if self._opcode is Opcode.TEXT else data))
+        message = Message(data.decode() if self._opcode is Opcode.TEXT else data)
         self._opcode, self._size = None, 0
         self._pieces.clear()
+        return message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -10,11 +11,25 @@ from services.broker.ports import LostReason
 
 ANSWER_SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Buckets up to the longest wait for an answer."""
-ROLES: Final = ("consume", "publish", "rpc", "log", "answer", "lease")
+ROLES: Final = ("consume", "publish", "rpc", "log", "answer", "lease", "admission")
 """What a connection is for: the closed set of the label `role`."""
 
 STORED: Final = ("written", "dropped")
 """What became of a finished candle: the closed set of the label `outcome`."""
+
+
+class TicketOutcome(StrEnum):
+    """What became of a ticket that was put or asked for: the closed set of the label `outcome`."""
+
+    PUT = "put"
+    """It can be taken now."""
+    TAKEN = "taken"
+    MISSED = "missed"
+    """Taken by somebody, or too old, or never put."""
+    FULL = "full"
+    """Not put: as many wait as one gateway may have."""
+    UNAVAILABLE = "unavailable"
+    """The broker did not say in time."""
 
 
 class BrokerMetrics:
@@ -52,6 +67,28 @@ class BrokerMetrics:
             for reason in LostReason:
                 self.reconnects.labels(role, reason.value)
         self.rpc = RpcMetrics(registry)
+        self.admission = AdmissionMetrics(registry)
+
+
+class AdmissionMetrics:
+    """Metrics of what a gateway keeps on the broker for letting people in."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.revocations = Counter(
+            "tickwire_revocations_read_total",
+            "Revocations read from the broker, again after each new connection",
+            registry=registry,
+        )
+        self.malformed = Counter(
+            "tickwire_revocations_malformed_total",
+            "Messages of the revocation log dropped since no codec of ours wrote them",
+            registry=registry,
+        )
+        self.tickets = Counter(
+            "tickwire_tickets_total", "Tickets put or asked for at the broker", ["outcome"], registry=registry
+        )
+        for outcome in TicketOutcome:
+            self.tickets.labels(outcome.value)
 
 
 class RpcMetrics:

@@ -89,6 +89,27 @@ CANDLE_LOG_ARGUMENTS: Final[Mapping[str, Argument]] = {
     "x-stream-max-segment-size-bytes": 16 * 1024**2,
 }
 
+REVOKE: Final = Exchange("tickwire.revoke", "fanout")
+"""Revocations, into their log.
+
+Not called like that: RabbitMQ's permissions go by name, and whoever binds the log would be let publish too.
+"""
+REVOCATION_LOG: Final = "tickwire.revocations"
+REVOCATION_LOG_ARGUMENTS: Final[Mapping[str, Argument]] = {
+    "x-queue-type": "stream",
+    "x-max-age": "8D",  # a token lives 7 days at most
+    "x-max-length-bytes": 64 * 1024**2,
+    "x-stream-max-segment-size-bytes": 1024**2,
+}
+
+TICKET_ARGUMENTS: Final[Mapping[str, Argument]] = {
+    "x-expires": 30_000,
+    "x-message-ttl": 30_000,
+    "x-max-length": 1,
+}
+"""Of a ticket's queue.  It goes 30 s after it was last declared or asked for a message; the ticket goes 30 s after
+it was put in, whatever happens to the queue."""
+
 
 def history_arguments(addresses: int) -> Mapping[str, Argument]:
     """Return the arguments of `HISTORY` on a broker with so many *addresses*.
@@ -117,6 +138,11 @@ def lease_queue(shard: str) -> str:
 def lease_arguments(nodes: int) -> dict[str, Argument]:
     """Return the arguments of a lease queue on a broker of *nodes* addresses."""
     return {**LEASE_ARGUMENTS, **_kind(nodes)}
+
+
+def ticket_queue(name: str) -> str:
+    """Return the name of the queue that holds the ticket *name*."""
+    return f"tickwire.ticket.{name}"
 
 
 def _kind(addresses: int) -> dict[str, Argument]:

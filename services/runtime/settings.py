@@ -90,6 +90,11 @@ class ProcessSettings(BaseSettings):
         examples=["amqp://user:password@host:5672/vhost", "amqps://…", "memory:// (demo only)"],
         json_schema_extra=SECRET,
     )
+    broker_ca: Path | None = Field(
+        default=None,
+        description="Certificates of the authority that vouches for the broker's, PEM, where `amqps://` is used; "
+        "without it: those that the system trusts.",
+    )
     ops_host: str = Field(
         default="127.0.0.1",
         min_length=1,

@@ -10,10 +10,13 @@ from pamqp.commands import Basic
 from yarl import URL
 
 from services.broker import topology
+from services.broker.admission import Admission
 from services.broker.lease import Lease
 from services.broker.memory import MemoryBroker
 from services.broker.ports import Outgoing, TickSink, TickSource
-from services.broker.rabbitmq import RabbitLease, RabbitSink, RabbitSource
+from services.broker.rabbitmq import RabbitAdmission, RabbitLease, RabbitRevoker, RabbitSink, RabbitSource
+from services.broker.revocations import Revoker
+from services.broker.stubs import WAITING
 from services.market.symbol import Symbol
 from services.runtime.clock import SystemClock
 from tests.proxy import Proxy, proxied
@@ -32,6 +35,14 @@ class Controls(Protocol):
 
     async def lease(self, name: str, shard: str = "main") -> Lease:
         """A lease whose connection is called *name*."""
+        ...
+
+    async def admission(self, name: str, most: int = WAITING) -> Admission:
+        """An admission whose connection is called *name*; *most*: tickets that may wait."""
+        ...
+
+    async def revoker(self) -> Revoker:
+        """Who calls tokens back."""
         ...
 
     async def inject(self, message: Outgoing) -> None:
@@ -85,6 +96,14 @@ class MemoryControls:
         """See `Controls`."""
         return self.broker.lease(shard, name)
 
+    async def admission(self, name: str, most: int = WAITING) -> Admission:
+        """See `Controls`."""
+        return self.broker.admission(name, most)
+
+    async def revoker(self) -> Revoker:
+        """See `Controls`."""
+        return self.broker.revoker()
+
     async def inject(self, message: Outgoing) -> None:
         """See `Controls`."""
         self.broker.inject(message)
@@ -136,6 +155,14 @@ class RabbitControls:
     async def lease(self, name: str, shard: str = "main") -> Lease:
         """See `Controls`."""
         return RabbitLease(await self.through(name), shard=shard, name=name, clock=SystemClock())
+
+    async def admission(self, name: str, most: int = WAITING) -> Admission:
+        """See `Controls`."""
+        return RabbitAdmission(await self.through(name), name=name, clock=SystemClock(), most=most)
+
+    async def revoker(self) -> Revoker:
+        """See `Controls`."""
+        return RabbitRevoker(await self.through("revoker"), name="revoker", clock=SystemClock())
 
     async def inject(self, message: Outgoing) -> None:
         """See `Controls`."""

@@ -16,13 +16,17 @@ import pytest
 import uvloop
 from aiohttp import WSMsgType, web
 
+from gateway.admission.entitlement import Entitlement
+from gateway.admission.refusal import Handshake
+from gateway.admission.revoked import Revoked
 from gateway.closing import GONE, INTERNAL, NORMAL, RESTART, TOO_BIG, TOO_MANY_COMMANDS, TOO_SLOW, Side
 from gateway.commands import EVERYTHING, List, Subscribe, Unsubscribe
 from gateway.frames import Accepted, Status, Subscribed, Subscriptions, Unsubscribed
-from gateway.metrics import Counters, Eviction, Handshake, Stage
+from gateway.metrics import Counters, Eviction, Flood, Stage
 from gateway.outbox import Outbox
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
+from gateway.wires.inbound import Inbound
 from gateway.wires.native.encode import encode
 from gateway.wires.native.stream import Stream
 from services.market.position import Position
@@ -30,9 +34,12 @@ from services.market.symbol import Symbol
 from services.market.tick import Tick
 from services.market.wire import TickMessage, encode_tick
 from services.runtime.clock import SystemClock
+from tests.admission import Known, ScriptedAuthority, reception
 from tests.eventually import eventually
 
 AAPL = Symbol("AAPL")
+CLOSE, PING, PONG = 0x88, 0x89, 0x8A
+"""First bytes of frames from the server."""
 
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -42,8 +49,8 @@ LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 class Follower:
     """A client of the scripted feed."""
 
-    def __init__(self, outbox: Outbox, max_symbols: int) -> None:
-        self.outbox, self.max_symbols = outbox, max_symbols
+    def __init__(self, outbox: Outbox, max_symbols: int, entitlement: Entitlement) -> None:
+        self.outbox, self.max_symbols, self.entitlement = outbox, max_symbols, entitlement
         self.symbols: set[Symbol] = set()
         self.slow = False
         self.slowed = self.drained = 0
@@ -67,11 +74,15 @@ class ScriptedFeed:
         self.seq = 0
         self._sessions = sessions
 
-    def join(self, outbox: Outbox, *, max_symbols: int) -> Follower:
+    def join(self, outbox: Outbox, *, max_symbols: int, entitlement: Entitlement) -> Follower:
         """Take a client in."""
-        follower = Follower(outbox, max_symbols)
+        follower = Follower(outbox, max_symbols, entitlement)
         self.clients.append(follower)
         return follower
+
+    def entitle(self, client: Follower, entitlement: Entitlement) -> None:
+        """Note what the client may do."""
+        client.entitlement = entitlement
 
     def leave(self, client: Follower) -> None:
         """Let a client go."""
@@ -121,7 +132,7 @@ class ScriptedFeed:
 class Gateway:
     """A server with the scripted feed."""
 
-    def __init__(self, settings: GatewaySettings, heartbeat_s: float) -> None:
+    def __init__(self, settings: GatewaySettings, heartbeat_s: float, known: Known | None = None) -> None:
         loop = asyncio.get_running_loop()
         self.counters = Counters()
         self.sessions = Sessions(
@@ -136,8 +147,12 @@ class Gateway:
             soon=loop.call_soon,
         )
         self.feed = ScriptedFeed(self.sessions)
+        self.authority = ScriptedAuthority(known)
+        self.revoked = Revoked()
+        welcoming = reception(settings, self.sessions, self.authority, revoked=self.revoked)
         application = web.Application()
-        application.router.add_get("/v1/stream", Stream(settings, self.feed, self.sessions).serve)
+        stream = Stream(settings, self.feed, self.sessions, welcoming, ())
+        application.router.add_get("/v1/stream", stream.serve)
         self.runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         self.port = 0
 
@@ -148,9 +163,11 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def gateway(*, heartbeat_s: float = 15.0, **given: Any) -> AsyncIterator[Gateway]:
-    """Serve on a free port."""
-    server = Gateway(GatewaySettings(**given), heartbeat_s)
+async def gateway(
+    *, heartbeat_s: float = 15.0, known: Known | None = None, **given: Any
+) -> AsyncIterator[Gateway]:
+    """Serve on a free port; *known*: the tokens that let clients in."""
+    server = Gateway(GatewaySettings(**given), heartbeat_s, known)
     await server.runner.setup()
     site = web.TCPSite(server.runner, "127.0.0.1", 0)
     await site.start()
@@ -202,19 +219,27 @@ class RawClient:
         loop = asyncio.get_running_loop()
         await loop.sock_sendall(self.socket, bytes((0x81, 0x80 | len(payload))) + bytes(4) + payload)
 
+    async def send_pong(self) -> None:
+        """Send a pong without payload, masked with zeros."""
+        await asyncio.get_running_loop().sock_sendall(self.socket, b"\x8a\x80" + bytes(4))
+
     async def frame(self) -> dict[str, Any]:
         """Read one frame; its JSON, or the code of a close frame as `close`."""
+        opcode, payload = await self.take_frame()
+        if opcode == CLOSE:
+            return {"close": int.from_bytes(payload[:2], "big")}
+        assert opcode == 0x81
+        decoded: dict[str, Any] = json.loads(payload)
+        return decoded
+
+    async def take_frame(self) -> tuple[int, bytes]:
+        """Read one frame: its first byte and its payload."""
         opcode, size = await self._take(2)
         if size == 126:
             size = int.from_bytes(await self._take(2), "big")
         elif size == 127:
             size = int.from_bytes(await self._take(8), "big")
-        payload = await self._take(size)
-        if opcode == 0x88:
-            return {"close": int.from_bytes(payload[:2], "big")}
-        assert opcode == 0x81
-        decoded: dict[str, Any] = json.loads(payload)
-        return decoded
+        return opcode, await self._take(size)
 
     async def read_ticks(self, seqs: list[int]) -> None:
         """Read frames until the connection ends, and add the sequences of their ticks to *seqs*."""
@@ -425,11 +450,13 @@ async def test_bad_resume_subscribes_without_it() -> None:
         assert server.feed.commands == [Subscribe(4, (AAPL, Symbol("IBM")), resume={AAPL: Position(1, 7)})]
 
 
-@pytest.mark.parametrize(("size", "closed"), [(65536, False), (65537, True)])
-async def test_size_limit(size: int, closed: bool) -> None:  # noqa: FBT001 - a parameter of the table above
-    """A message of 64 KiB is read; one byte more ends the connection with 1009."""
-    async with gateway() as server, connected(server) as client:
-        await client.send_str(" " * size)
+@pytest.mark.parametrize("most", [2_000, 65_536, 100_000])
+@pytest.mark.parametrize("over", [0, 1])
+async def test_size_limit(most: int, over: int) -> None:
+    """A message of the most bytes that are allowed is read; one byte more ends the connection with 1009."""
+    closed = bool(over)
+    async with gateway(message_bytes=most) as server, connected(server) as client:
+        await client.send_str(" " * (most + over))
         message = await client.receive(timeout=5)
         if closed:
             assert (message.type, message.data) == (WSMsgType.CLOSE, 1009)
@@ -451,20 +478,92 @@ async def test_too_many_commands() -> None:
         await eventually(lambda: not server.feed.clients)
 
 
-async def test_protocol_pings_count_as_commands() -> None:
-    """A flood of WebSocket pings, each of which is answered, ends like a flood of commands."""
-    async with gateway(command_rate=0.1, command_burst=3) as server, connected(server, autoping=False) as client:
+async def test_pings_have_a_limit_of_their_own() -> None:
+    """A flood of WebSocket pings, each of which is answered, ends with 4429; commands do not count among them."""
+    given: dict[str, Any] = {"ping_rate": 0.1, "ping_burst": 3, "command_rate": 0.1, "command_burst": 2}
+    async with gateway(**given) as server, connected(server, autoping=False) as client:
+        for n in (1, 2):
+            await client.send_json({"op": "ping", "id": n})
+            assert (await client.receive_json(timeout=5))["id"] == n
         for _ in range(4):
             await client.ping(b"")
         for _ in range(3):
             assert (await client.receive(timeout=5)).type is WSMsgType.PONG
         message = await client.receive(timeout=5)
         assert (message.type, message.data) == (WSMsgType.CLOSE, 4429)
+        assert server.counters.floods == {Flood.COMMANDS: 0, Flood.PINGS: 1}
+        await eventually(lambda: server.counters.closes[TOO_MANY_COMMANDS, Side.SERVER] == 1)
 
 
-async def test_protocol_pongs_count_as_commands() -> None:
+async def test_pings_behind_the_limit_are_not_parsed() -> None:
+    """Of 40,000 pings that come at once so many are parsed as the limits say; the others are only read."""
+    frames = 0
+
+    class Counting(Inbound):
+        def _next_frame(self) -> Any:
+            nonlocal frames
+            frames += 1
+            return super()._next_frame()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gateway.wires.native.connection.Inbound", Counting)
+        async with gateway(ping_burst=20) as server, raw_client(server) as client:
+            flood = asyncio.create_task(
+                asyncio.get_running_loop().sock_sendall(client.socket, b"\x89\x80\0\0\0\0" * 40_000)
+            )
+            while (await client.take_frame())[0] == PONG:
+                pass
+            await flood
+            client.socket.close()
+            await eventually(lambda: server.counters.closes[TOO_MANY_COMMANDS, Side.SERVER] == 1)
+            assert 20 < frames < 1_100
+
+
+async def test_an_answer_to_our_ping_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who answers every ping of ours with one pong has all its own pings left; a second pong counts."""
+    monkeypatch.setattr("gateway.session.PING_S", 0.5)
+    async with gateway(ping_rate=0.1, ping_burst=1, heartbeat_s=0.5) as server, raw_client(server) as client:
+        for _ in range(4):
+            while (await client.take_frame())[0] != PING:
+                pass
+            await client.send_pong()
+        await client.send_pong()
+        await client.send({"op": "ping", "id": 1})
+        while b"pong" not in (await client.take_frame())[1]:
+            pass
+        await client.send_pong()
+        await client.send_pong()
+        with contextlib.suppress(EOFError):
+            while (taken := await client.take_frame())[0] != CLOSE:
+                pass
+        assert taken == (CLOSE, b"\x11\x4dtoo many commands")
+        assert server.counters.floods[Flood.PINGS] == 1
+
+
+async def test_unread_pongs_are_bounded() -> None:
+    """A client that sends pings as fast as it can and reads no pong is not read from: what waits stays small."""
+    async with gateway(ping_rate=10_000, ping_burst=100_000) as server, raw_client(server) as client:
+        (session,) = server.sessions
+        largest = 0
+
+        def waiting() -> int:
+            nonlocal largest
+            largest = max(largest, session._transport.get_write_buffer_size())
+            return largest
+
+        ping = b"\x89\xfd" + bytes(4) + b"p" * 125
+        flood = asyncio.create_task(asyncio.get_running_loop().sock_sendall(client.socket, ping * 100_000))
+        await eventually(lambda: waiting() and server.sessions.blocked)
+        look = server.sessions.clock.monotonic() + 1
+        await eventually(lambda: waiting() and server.sessions.clock.monotonic() > look)
+        flood.cancel()
+        assert largest < 300_000  # of 12.7 MB: the pongs to one read of the socket
+        assert not server.counters.floods[Flood.PINGS]
+
+
+async def test_unasked_pongs_count_as_pings() -> None:
     """Pongs that nobody asked for, each read alone, are a sign of life, and a flood like any other."""
-    async with gateway(command_rate=0.1, command_burst=3) as server, connected(server) as client:
+    async with gateway(ping_rate=0.1, ping_burst=3) as server, connected(server) as client:
         (session,) = server.sessions
         for _ in range(3):
             before = session.heard

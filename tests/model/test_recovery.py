@@ -10,7 +10,7 @@ import pytest
 
 from gateway.follower import Follower
 from gateway.frames import GapReason
-from gateway.recovery import Recovery
+from gateway.recovery import QUESTION_TICKS, Recovery
 from services.market.position import Position
 from tests.model.explorer import explore
 from tests.model.world import Budget, Rules
@@ -31,6 +31,9 @@ _MIXES = {
     "two replicas, both restart": (Budget(ticks=2, drop=1, restart=2), Rules(replicas=True)),
     "two drops": (Budget(ticks=4, drop=2, move=1, deadline=1), Rules()),
     "no history": (_CAREFUL._replace(epoch=1, loss=1, deadline=1), Rules(history=False)),
+    "nothing of the past": (_CAREFUL._replace(ticks=4, epoch=1, deadline=1), Rules(allowance=0)),
+    "a tick of the past": (_CAREFUL._replace(ticks=4, epoch=1, deadline=1), Rules(allowance=1)),
+    "a page and two ticks of the past": (_CAREFUL._replace(ticks=4, epoch=1), Rules(allowance=QUESTION_TICKS + 2)),
     "max_rate": (Budget(ticks=3, drop=1, epoch=1, deadline=1), Rules(conflating=True)),
     "max_rate without history": (
         Budget(ticks=3, drop=1, epoch=1, deadline=1),

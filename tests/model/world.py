@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from gateway.admission.limits import TokenBucket
 from gateway.follower import Follower, Mode
 from gateway.frames import Epoch, Frame, Gap, GapReason, Missing, Snapshot
 from gateway.outbox import Outbox
@@ -115,6 +116,8 @@ class Rules(NamedTuple):
     make: type[Recovery] = Recovery
     conflating: bool = False
     """The client asks for a `max_rate`."""
+    allowance: int | None = None
+    """Ticks of the past that each connection may ask for."""
     replicas: bool = False
     """History is two replicas instead of one that may answer from any prefix."""
     remembers: bool = True
@@ -144,6 +147,7 @@ def freeze(recovery: Recovery) -> tuple[object, ...]:
             follower.vouched,
             follower in recovery._troubled,
             follower.reprieved,
+            follower.allowed(0.0),
         )
     return (
         recovery.tape.newest,
@@ -176,10 +180,10 @@ def thaw(frozen: tuple[object, ...], rules: Rules) -> Recovery:
 
 
 def _thaw_follower(recovery: Recovery, frozen: tuple[object, ...]) -> None:
-    follower = new_follower()
-    cursor, floor, mode, interval, slow, later, due, waiting, replay, doubt, told, vouched, troubled, spared = (
-        frozen
-    )
+    cursor, floor, mode, interval, slow, later, due, waiting, replay, doubt, told, vouched, *rest = frozen
+    troubled, spared, allowed = rest
+    follower = new_follower(allowance=allowed)  # type: ignore[arg-type]
+    follower.asked = allowed is not None
     follower.cursor, follower.floor, follower.mode = cursor, floor, mode  # type: ignore[assignment]
     follower.interval, follower.slow = interval, slow  # type: ignore[assignment]
     follower.turn_at = LATER if later else 0.0
@@ -195,9 +199,12 @@ def _thaw_follower(recovery: Recovery, frozen: tuple[object, ...]) -> None:
         recovery._turns.schedule(follower, follower.turn_at)
 
 
-def new_follower(*, conflating: bool = False) -> Follower:
-    """A follower of the one client."""
-    return Follower(SYMBOL, Outbox(None, [], lambda: None), 0, max_rate=1.0 / LATER if conflating else None)
+def new_follower(*, conflating: bool = False, allowance: int | None = None) -> Follower:
+    """A follower of the one client.  *allowance*: ticks of the past, with a question to history one less."""
+    outbox = Outbox(None, [], lambda: None)
+    if allowance is not None:
+        outbox.allowance = TokenBucket(0.0, allowance, 0.0)
+    return Follower(SYMBOL, outbox, 0, max_rate=1.0 / LATER if conflating else None)
 
 
 def line(position: Pos) -> bytes:
@@ -538,7 +545,7 @@ def attach(world: World, gateway: int, rules: Rules) -> World:
     resume = None if cursor is None or world.client.told_null else Position(*cursor)
 
     def step(recovery: Recovery) -> None:
-        follower = new_follower(conflating=rules.conflating)
+        follower = new_follower(conflating=rules.conflating, allowance=rules.allowance)
         recovery.join(follower, resume=resume, snapshot=True)
         recovery.begin(follower, 0.0)
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import structlog
 
+from gateway.admission import refusal
+from gateway.admission.doorkeeper import Caller, Seat
+from gateway.admission.entitlement import Entitlement
 from gateway.admission.limits import TokenBucket
+from gateway.admission.refusal import Handshake, Refusal
+from gateway.admission.stay import Turn
 from gateway.closing import (
     GONE,
     INTERNAL,
     NO_CODE,
+    RESTART,
+    TOKEN_EXPIRED,
+    TOKEN_REFUSED,
     TOO_MANY_COMMANDS,
     Close,
     Side,
@@ -22,102 +29,22 @@ from gateway.closing import (
     sendable,
 )
 from gateway.commands import Auth, Command, List, Ping, Subscribe, Unsubscribe
-from gateway.frames import Error, Pong, Status
-from gateway.metrics import Counters, Op
-from gateway.outbox import Outbox
+from gateway.frames import Authorized, Error, Pong, Reconnect
+from gateway.metrics import Flood, Op
 from gateway.session import Session, tune
-from gateway.sessions import Sessions
-from gateway.settings import GatewaySettings
 from gateway.wires import framing, inbound
 from gateway.wires.farewell import Farewell
 from gateway.wires.inbound import Inbound
 from gateway.wires.native import encode
+from gateway.wires.native.desk import Desk
 from gateway.wires.native.faults import CommandFault, ErrorCode
-from gateway.wires.native.parse import LEAST_RATE, MOST_RATE, parse
+from gateway.wires.native.parse import parse
 
-COMMAND_BYTES: Final = 64 * 1024
-"""Most bytes of one message from a client; above it 1009."""
+NOTHING: Final = Entitlement()
+"""What a client may do before its token is there."""
 
 _OPS: Final = {Subscribe: Op.SUBSCRIBE, Unsubscribe: Op.UNSUBSCRIBE, List: Op.LIST, Ping: Op.PING, Auth: Op.AUTH}
 _log = structlog.get_logger("tickwire.session")
-
-
-class Following(Protocol):
-    """What the feed knows a client by."""
-
-    @property
-    def subscriptions(self) -> int:
-        """How many symbols it follows."""
-        ...
-
-
-class ClientFeed(Protocol):
-    """The part of the feed that a wire needs: `gateway.feed.Feed`."""
-
-    @property
-    def ready(self) -> bool:
-        """Whether a broker was connected, and a heartbeat seen, since the start."""
-        ...
-
-    @property
-    def status(self) -> Mapping[str, Status]:
-        """The newest status of each shard."""
-        ...
-
-    def join(self, outbox: Outbox, *, max_symbols: int) -> Any:
-        """Take a client in."""
-        ...
-
-    def leave(self, client: Any) -> None:
-        """Let a client go."""
-        ...
-
-    def obey(self, client: Any, command: Subscribe | Unsubscribe | List) -> None:
-        """Carry out a command; answers arrive in the outbox."""
-        ...
-
-    def slow(self, client: Any) -> None:
-        """Conflate for a client."""
-        ...
-
-    def drained(self, client: Any) -> None:
-        """Go on with a client."""
-        ...
-
-
-class Desk:
-    """What all native connections of a gateway share."""
-
-    def __init__(self, settings: GatewaySettings, feed: ClientFeed, sessions: Sessions) -> None:
-        self.settings = settings
-        self.feed = feed
-        self.sessions = sessions
-        self.counters: Counters = sessions.counters
-        self.clock = sessions.clock
-        self._limits = {
-            "symbols": settings.max_symbols,
-            "message_bytes": COMMAND_BYTES,
-            "commands_per_s": settings.command_rate,
-            "command_burst": settings.command_burst,
-            "max_rate": [LEAST_RATE, MOST_RATE],
-        }
-
-    def welcome(self, session: Session, now: float) -> None:
-        """Say the first words to a client."""
-        stale = [status for status in self.feed.status.values() if not status.live]
-        session.say(
-            encode.welcome(
-                session.id,
-                sent_us=self.clock.wall_us(),
-                live=self.feed.ready and not stale,
-                auth="none",
-                limits=self._limits,
-                heartbeat_s=self.sessions.heartbeat_s,
-            ),
-            now,
-        )
-        for status in stale:
-            session.outbox.say(status)
 
 
 class Connection(asyncio.Protocol):
@@ -127,12 +54,25 @@ class Connection(asyncio.Protocol):
     feed's business.
     """
 
-    __slots__ = ("_client", "_desk", "_ending", "_inbound", "_session", "_transport")
+    __slots__ = (
+        "_caller",
+        "_checking",
+        "_client",
+        "_desk",
+        "_ending",
+        "_inbound",
+        "_seat",
+        "_session",
+        "_transport",
+    )
 
-    def __init__(self, desk: Desk, transport: asyncio.Transport, peer: str | None) -> None:
+    def __init__(self, desk: Desk, transport: asyncio.Transport, caller: Caller, seat: Seat) -> None:
         self._desk, self._transport = desk, transport
+        self._caller, self._seat = caller, seat
         self._inbound: Inbound | None = None
         self._ending: _Ending | None = None
+        self._checking = False
+        """Whether a token is being checked: what the client says meanwhile is read afterwards."""
         transport.set_protocol(self)
         settings, now = desk.settings, desk.clock.monotonic()
         self._session = session = Session(
@@ -143,13 +83,25 @@ class Connection(asyncio.Protocol):
             bucket=TokenBucket(settings.command_rate, settings.command_burst, now),
             interrupt=self._interrupted,
             now=now,
+            seat=seat,
+            stay=desk.stay(seat, now),
         )
         session.outbox.fd = tune(transport)
         desk.sessions.add(session)
-        desk.welcome(session, now)
-        self._client = desk.feed.join(session.outbox, max_symbols=settings.max_symbols)
+        desk.welcome(session, seat, now)
+        entitlement = seat.entitlement or NOTHING
+        self._client = desk.feed.join(session.outbox, max_symbols=settings.max_symbols, entitlement=entitlement)
         session.follow(self)
-        _log.info("session.opened", session=session.id, peer=peer, wire="native")
+        if seat.entitlement is not None:
+            desk.counters.handshakes[Handshake.OK] += 1
+        _log.info(
+            "session.opened",
+            session=session.id,
+            peer=caller.address,
+            origin=caller.origin,
+            subject=seat.subject,
+            wire="native",
+        )
 
     # -------------------------------------------------------------------------------- what the session reports
 
@@ -161,6 +113,23 @@ class Connection(asyncio.Protocol):
     def drained(self) -> None:
         """Go on: everything was taken."""
         self._desk.feed.drained(self._client)
+
+    def timed(self, turn: Turn) -> None:
+        """Do what the connection's time asks for."""
+        desk, session = self._desk, self._session
+        match turn:
+            case Turn.WARN:
+                session.outbox.say(self._authorized(None))
+            case Turn.EXPIRED:
+                self._close(TOKEN_EXPIRED, Side.SERVER)
+            case Turn.UNASKED:
+                desk.reception.turned_away(self._caller, refusal.NO_TOKEN)
+                self._close(TOKEN_REFUSED, Side.SERVER)
+            case Turn.OLD:
+                session.outbox.say(Reconnect(0, "age"))
+                self._close(RESTART, Side.SERVER)
+            case _:
+                pass
 
     # --------------------------------------------------------------------------------- what the transport says
 
@@ -178,11 +147,15 @@ class Connection(asyncio.Protocol):
             self._close(INTERNAL, Side.SERVER)
 
     def _read(self, data: bytes, now: float) -> None:
-        parser = self._inbound or Inbound(COMMAND_BYTES)
-        for event in parser.feed(data):
+        self._inbound = parser = self._inbound or Inbound(self._desk.settings.message_bytes)
+        events = parser.feed(data)
+        while not self._checking and (event := next(events, None)) is not None:
             if not self._take(event, now):
                 return
-        self._inbound = None if parser.idle else parser
+        if self._checking:
+            self._transport.pause_reading()
+        else:
+            self._inbound = None if parser.idle else parser
 
     def pause_writing(self) -> None:
         """The socket is full."""
@@ -213,7 +186,9 @@ class Connection(asyncio.Protocol):
             case inbound.Violation(code):
                 self._close(by_code(code), Side.SERVER, failed=True)
                 return False
-        if not session.bucket.take(now):
+        flood = self._flood(event, now)
+        if flood is not None:
+            self._desk.counters.floods[flood] += 1
             self._close(TOO_MANY_COMMANDS, Side.SERVER)
             return False
         match event:
@@ -222,6 +197,19 @@ class Connection(asyncio.Protocol):
             case inbound.Ping(payload):
                 session.write(framing.pong(payload))
         return True
+
+    def _flood(self, event: inbound.Event, now: float) -> Flood | None:
+        """Whether *event* is one too many.  A pong to a ping of ours is free, others cost as much as a ping."""
+        session = self._session
+        match event:
+            case inbound.Message():
+                return None if session.bucket.take(now) else Flood.COMMANDS
+            case inbound.Pong() if session.answered():
+                return None
+        if session.pings is None:
+            settings = self._desk.settings
+            session.pings = TokenBucket(settings.ping_rate, settings.ping_burst, now)
+        return None if session.pings.take(now) else Flood.PINGS
 
     def _command(self, data: str | bytes) -> None:
         try:
@@ -234,7 +222,7 @@ class Connection(asyncio.Protocol):
             # Before the answer: a client may forget an id once it is answered.
             self._fault(op, parsed.fault)
         result = self._obey(parsed.command)
-        if parsed.fault is None:
+        if parsed.fault is None and result != "checked":
             self._desk.counters.commands[op, result] += 1
 
     def _fault(self, op: Op, fault: CommandFault) -> None:
@@ -245,13 +233,68 @@ class Connection(asyncio.Protocol):
         match command:
             case Ping():
                 self._session.outbox.say(Pong(command.id))
+            case Auth() if self._desk.reception.required:
+                self._checking = True
+                self._desk.spawn(self._authorize(command))
+                return "checked"
             case Auth():
-                code = ErrorCode.AUTH_NOT_REQUIRED
-                self._session.outbox.say(Error(command.id, code, "this gateway asks for no token"))
-                return code
+                return self._refuse(command, ErrorCode.AUTH_NOT_REQUIRED, "this gateway asks for no token")
+            case _ if self._seat.entitlement is None:
+                return self._refuse(command, ErrorCode.AUTH_REQUIRED, "show a token with auth first")
             case _:
                 self._desk.feed.obey(self._client, command)
         return "ok"
+
+    def _refuse(self, command: Command, code: ErrorCode, message: str) -> str:
+        self._session.outbox.say(Error(command.id, code, message))
+        return code
+
+    # ------------------------------------------------------------------------------------------------ tokens
+
+    async def _authorize(self, command: Auth) -> None:
+        """Have a token checked; what the client says meanwhile waits."""
+        newcomer = self._seat.entitlement is None
+        try:
+            why = await self._desk.reception.renew(self._caller, self._seat, command.token)
+            if self._ending is None and not self._transport.is_closing():
+                self._renewed(command, why, newcomer=newcomer)
+        except Exception:  # noqa: BLE001 - a defect of ours ends one client, not the others
+            _log.exception("session.failed", session=self._session.id)
+            self._close(INTERNAL, Side.SERVER)
+
+    def _renewed(self, command: Auth, why: Refusal | None, *, newcomer: bool) -> None:
+        """Say what became of a token, and go on with what waited for it."""
+        desk, session = self._desk, self._session
+        now = desk.clock.monotonic()
+        if why is None:
+            self._entitled(command, now, newcomer=newcomer)
+        elif newcomer:
+            desk.reception.turned_away(self._caller, why)
+            self._close(why.close, Side.SERVER)
+            return
+        else:
+            desk.counters.commands[Op.AUTH, self._refuse(command, ErrorCode.TOKEN_REFUSED, why.text)] += 1
+        self._checking = False
+        self._read(b"", now)
+        if self._ending is None and not (self._checking or session.blocked):
+            self._transport.resume_reading()
+
+    def _entitled(self, command: Auth, now: float, *, newcomer: bool) -> None:
+        desk, session, entitlement = self._desk, self._session, self._seat.entitlement
+        if entitlement is None or session.stay is None:
+            return
+        desk.counters.commands[Op.AUTH, "ok"] += 1
+        if newcomer:
+            desk.counters.handshakes[Handshake.OK] += 1
+        desk.grant(session.stay, entitlement, now)
+        desk.sessions.hurry(session)
+        session.outbox.say(self._authorized(command.id))
+        desk.feed.entitle(self._client, entitlement)
+
+    def _authorized(self, command_id: int | None) -> Authorized:
+        entitlement = self._seat.entitlement or NOTHING
+        expires = None if entitlement.expires is None else round(entitlement.expires * 1e6)
+        return Authorized(command_id, expires, self._desk.limits(entitlement))
 
     # ---------------------------------------------------------------------------------------------- the end
 
@@ -276,7 +319,7 @@ class Connection(asyncio.Protocol):
         session.flush(self._desk.clock.monotonic(), self._desk.clock.wall_us())
         session.outbox.fd = -1
         session.write(framing.close(close.code if sendable(close) else None, close.reason))
-        reader = self._inbound or Inbound(COMMAND_BYTES)
+        reader = self._inbound or Inbound(self._desk.settings.message_bytes)
         Farewell(self._transport, reader, finish=session.finish, ended=self._ended, failed=failed)
 
     def _leave(self, close: Close, side: Side) -> None:
@@ -285,6 +328,9 @@ class Connection(asyncio.Protocol):
         self._session.closing = close
         self._session.follow(None)
         self._desk.feed.leave(self._client)
+        self._seat.leave()
+        if self._seat.entitlement is None and side is Side.CLIENT:
+            self._desk.counters.handshakes[Handshake.NO_TOKEN] += 1
 
     def _ended(self) -> None:
         """The socket is gone."""
@@ -300,6 +346,7 @@ class Connection(asyncio.Protocol):
             code=label(ending.close),
             reason=ending.close.reason,
             side=ending.side.value,
+            subject=self._seat.subject,
             seconds=round(desk.clock.monotonic() - session.opened, 3),
             symbols=ending.symbols,
             slow=session.slow_spells,

@@ -13,6 +13,7 @@ import orjson
 
 from gateway.frames import (
     Accepted,
+    Authorized,
     Epoch,
     Error,
     Frame,
@@ -223,6 +224,8 @@ def _fields(frame: Frame, sent_us: int) -> dict[str, Any]:  # noqa: PLR0911 - on
             return {"op": "reconnect", "in_ms": in_ms, "reason": reason}
         case Pong(command_id):
             return {"op": "pong", "id": command_id, "server_time": sent_us}
+        case Authorized(command_id, expires, limits):
+            return {"op": "authorized", "id": command_id, "expires": expires, "limits": limits}
         case Error(command_id, code, message):
             return {"op": "error", "id": command_id, "code": code, "message": message}
     raise TypeError(f"{type(frame).__name__} has no words of its own")

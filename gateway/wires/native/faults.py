@@ -38,6 +38,10 @@ class ErrorCode(StrEnum):
     """`token` is not a string."""
     AUTH_NOT_REQUIRED = "auth_not_required"
     """This gateway asks nobody for a token."""
+    AUTH_REQUIRED = "auth_required"
+    """Before its first token a client may say `auth` and `ping` only."""
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 - the name of a fault, not a secret
+    """The token lets nobody in, or somebody else; the one before stays in force."""
 
 
 class CommandFault(BadInput):

@@ -6,15 +6,21 @@ from typing import Final, NoReturn
 
 from aiohttp import web
 
+from gateway.admission.authority import TokenRefused
+from gateway.admission.doorkeeper import Caller, Seat
+from gateway.admission.reception import Reception
+from gateway.admission.refusal import Handshake, Refusal
 from gateway.closing import Side
-from gateway.metrics import Handshake
-from gateway.sessions import Refusal, Sessions
+from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
 from gateway.wires import framing
+from gateway.wires.caller import Networks, leaks, offered, read_caller, shown
 from gateway.wires.farewell import Farewell
 from gateway.wires.handover import Upgrade, take_over
 from gateway.wires.inbound import Inbound
-from gateway.wires.native.connection import COMMAND_BYTES, ClientFeed, Connection, Desk
+from gateway.wires.native.connection import Connection
+from gateway.wires.native.desk import ClientFeed, Desk
+from gateway.wires.turning import turn_away
 
 SUBPROTOCOL: Final = "tickwire.v1"
 """A client that offers it is upgraded before it is refused: a browser cannot see an HTTP status."""
@@ -23,35 +29,57 @@ SUBPROTOCOL: Final = "tickwire.v1"
 class Stream:
     """The handler of the native wire: admits, upgrades, and hands the transport to a `Connection`."""
 
-    def __init__(self, settings: GatewaySettings, feed: ClientFeed, sessions: Sessions) -> None:
-        self._desk = Desk(settings, feed, sessions)
-        self._sessions = sessions
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        feed: ClientFeed,
+        sessions: Sessions,
+        reception: Reception,
+        trusted: Networks,
+    ) -> None:
+        self._desk = Desk(settings, feed, sessions, reception)
+        self._reception, self._trusted = reception, trusted
         self._counters = sessions.counters
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Serve one client's handshake."""
-        offered = _offered(request)
-        refusal = self._sessions.refusal()
-        if refusal is not None and SUBPROTOCOL not in offered:
-            self._refuse(refusal)
-        if offered and SUBPROTOCOL not in offered:
-            # A browser would drop the connection after the upgrade, for no reason that it shows.
-            self._counters.handshakes[Handshake.BAD] += 1
-            raise web.HTTPBadRequest(text=f"the only subprotocol here is {SUBPROTOCOL}\n")
+        names = offered(request)
+        self._check(request, names)
+        caller = read_caller(request, self._trusted)
+        result = await self._received(request, caller)
+        if isinstance(result, Refusal) and SUBPROTOCOL not in names:
+            turn_away(result)
         upgrade = Upgrade(protocols=(SUBPROTOCOL,), compress=False)
-        await self._upgrade(request, upgrade)
-        refusal = refusal or self._sessions.refusal()
-        if refusal is not None:
-            self._turn_away(request, refusal)
-        else:
-            self._admit(request)
+        try:
+            await self._upgrade(request, upgrade)
+            if isinstance(result, Refusal):
+                self._turn_away(request, result)
+            else:
+                self._admit(request, caller, result)
+        except BaseException:
+            if isinstance(result, Seat):
+                result.leave()
+            raise
         return upgrade
 
-    def _refuse(self, refusal: Refusal) -> NoReturn:
-        self._counters.handshakes[refusal.handshake] += 1
-        raise web.HTTPServiceUnavailable(
-            headers={"Retry-After": str(refusal.retry_after_s)}, text=f"{refusal.close.reason}\n"
-        )
+    def _check(self, request: web.Request, names: tuple[str, ...]) -> None:
+        leaked = leaks(request)
+        if leaked is not None:
+            self._bad(f"{leaked} stands in the URL, where logs keep it: a token comes in Authorization, see docs")
+        if names and SUBPROTOCOL not in names:
+            # A browser would drop the connection after the upgrade, for no reason that it shows.
+            self._bad(f"the only subprotocol here is {SUBPROTOCOL}")
+
+    def _bad(self, text: str) -> NoReturn:
+        self._counters.handshakes[Handshake.BAD] += 1
+        raise web.HTTPBadRequest(text=text + "\n")
+
+    async def _received(self, request: web.Request, caller: Caller) -> Seat | Refusal:
+        try:
+            what = shown(request)
+        except TokenRefused as error:
+            return self._reception.refused(caller, error)
+        return await self._reception.receive(caller, what, later=True)
 
     async def _upgrade(self, request: web.Request, upgrade: Upgrade) -> None:
         try:
@@ -60,31 +88,26 @@ class Stream:
             self._counters.handshakes[Handshake.BAD] += 1
             raise
 
-    def _admit(self, request: web.Request) -> None:
+    def _admit(self, request: web.Request, caller: Caller, seat: Seat) -> None:
         transport, tail = take_over(request)
         try:
-            connection = Connection(self._desk, transport, request.remote)
+            connection = Connection(self._desk, transport, caller, seat)
         except BaseException:
             transport.abort()  # nobody else knows of it any more
             raise
-        self._counters.handshakes[Handshake.OK] += 1
         if tail:
             connection.data_received(tail)
 
     def _turn_away(self, request: web.Request, refusal: Refusal) -> None:
-        self._counters.handshakes[refusal.handshake] += 1
         self._counters.closes[refusal.close, Side.SERVER] += 1
         transport, tail = take_over(request)
         transport.write(framing.close(refusal.close.code, refusal.close.reason))
-        farewell = Farewell(transport, Inbound(COMMAND_BYTES), finish=transport.abort, ended=_nothing)
+        farewell = Farewell(
+            transport, Inbound(self._desk.settings.message_bytes), finish=transport.abort, ended=_nothing
+        )
         if tail:
             farewell.data_received(tail)
 
 
 def _nothing() -> None:
     """Nobody waits for the end of a connection that was turned away."""
-
-
-def _offered(request: web.Request) -> frozenset[str]:
-    header = ",".join(request.headers.getall("Sec-WebSocket-Protocol", ()))
-    return frozenset(name.strip() for name in header.split(",")) - {""}

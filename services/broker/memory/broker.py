@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
 from services.broker.history import Respondent
+from services.broker.memory.admission import Drawer, MemoryAdmission, MemoryRevoker
 from services.broker.memory.desk import MemoryDesk
 from services.broker.memory.faults import Dice, Faults
 from services.broker.memory.history import MemoryHistory
@@ -19,6 +20,7 @@ from services.broker.memory.sink import MemorySink
 from services.broker.memory.source import MemorySource
 from services.broker.memory.ticklog import MemoryTickLog
 from services.broker.ports import LostReason, Outgoing, Route
+from services.broker.stubs import WAITING
 from services.errors import MalformedMessage
 from services.market.candle import Candle
 from services.market.control import Control, decode_control
@@ -55,6 +57,7 @@ class MemoryBroker:
         self.malformed = 0
         """Messages published that no codec of ours wrote."""
         self._down = False
+        self._drawer = Drawer()
         self._leases: dict[str, Token] = {}
         self._turn = 0
         self._held_answers: list[asyncio.Future[None]] | None = None
@@ -75,6 +78,14 @@ class MemoryBroker:
     def lease(self, shard: str, name: str) -> MemoryLease:
         """A new `Lease` of *shard*, known to the methods below as *name*."""
         return MemoryLease(self, name, self._leases.setdefault(shard, Token()))
+
+    def admission(self, name: str, most: int = WAITING) -> MemoryAdmission:
+        """A new `Admission`, known to the methods below as *name*; *most*: tickets that may wait."""
+        return MemoryAdmission(self, name, self._drawer, most)
+
+    def revoker(self) -> MemoryRevoker:
+        """A new `Revoker`."""
+        return MemoryRevoker(self, self._drawer)
 
     def history(self) -> MemoryHistory:
         """A new `History`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Final, NamedTuple
 
+_TLS_ALERT: Final = b"\x15"
 _HEADER: Final = struct.Struct(">BHI")
 _METHOD: Final = 1
 _END: Final = 0xCE
@@ -50,6 +51,20 @@ Event = Settled | Blocked | Closed
 
 class NotFrames(ValueError):
     """The bytes are no AMQP frames; nothing after them can be read."""
+
+
+class SpeaksTls(NotFrames):
+    """The first byte begins a TLS alert: whoever answers there wants TLS, and we do not speak it."""
+
+
+def check_first(data: bytes) -> None:
+    """Check the first bytes of a stream.
+
+    Raises:
+        SpeaksTls: they are a TLS alert.
+    """
+    if data[:1] == _TLS_ALERT:
+        raise SpeaksTls("the broker speaks TLS on this port: its address begins with amqps://")
 
 
 class FrameSplitter:

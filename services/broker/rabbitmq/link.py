@@ -13,7 +13,7 @@ from yarl import URL
 
 from services.broker.ports import LostReason
 from services.broker.rabbitmq.deliveries import Consumer, Deliveries, Delivery, Wanted
-from services.broker.rabbitmq.frames import Closed, Event, NotFrames
+from services.broker.rabbitmq.frames import Closed, Event, NotFrames, SpeaksTls
 from services.broker.rabbitmq.losses import Lost, by_close, by_error
 from services.broker.rabbitmq.tap import TapListener, TappedTransport
 from services.runtime.clock import Clock
@@ -150,7 +150,7 @@ class Link(TapListener):
 
     def on_garbage(self, error: NotFrames) -> None:
         """See `TapListener`."""
-        self.end(LostReason.PROTOCOL, str(error))
+        self.end(LostReason.TLS if isinstance(error, SpeaksTls) else LostReason.PROTOCOL, str(error))
 
     def _too_slow(self) -> Lost:
         reason = LostReason.SILENT if self._factory.transport else LostReason.REFUSED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Iterator
 from typing import Final
 
 from aiormq.exceptions import (
@@ -60,6 +61,19 @@ def by_error(error: BaseException) -> Lost:
         return Lost(LostReason.CLOSED, repr(error))
     if isinstance(error, AMQPChannelError | ProtocolSyntaxError):
         return Lost(LostReason.PROTOCOL, repr(error))
-    if isinstance(error, asyncio.TimeoutError):
-        return Lost(LostReason.SILENT, repr(error))
-    return Lost(LostReason.BROKEN, repr(error))
+    return Lost(_of_transport(error), repr(error))
+
+
+def _of_transport(error: BaseException) -> LostReason:
+    if any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
+        # With TLS 1.3 the broker may find fault with our certificate after the handshake is over for us.
+        return LostReason.TLS
+    return LostReason.SILENT if isinstance(error, asyncio.TimeoutError) else LostReason.BROKEN
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what it came from."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

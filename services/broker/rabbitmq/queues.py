@@ -1,4 +1,4 @@
-"""The queues of questions and answers, as they are declared."""
+"""The queues of questions, answers and revocations, as they are declared."""
 
 from __future__ import annotations
 
@@ -48,11 +48,26 @@ async def declare_shared(link: Link, queue: str, arguments: Mapping[str, Argumen
     Raises:
         ChannelNotFoundEntity: its home is not up.
     """
-    if not await _exists(link, queue):
+    if not await exists(link, queue):
         await _make(link, queue, arguments)
 
 
-async def _exists(link: Link, queue: str) -> bool:
+async def declare_revocations(link: Link) -> None:
+    """Declare the revocation log, where there is none, its exchange and the binding.
+
+    Raises:
+        ChannelNotFoundEntity: its home is not up.
+        ChannelAccessRefused: this user only reads it.
+    """
+    await declare_shared(link, topology.REVOCATION_LOG, topology.REVOCATION_LOG_ARGUMENTS)
+    channel = await link.connection.channel(publisher_confirms=False)
+    await channel.exchange_declare(topology.REVOKE.name, exchange_type=topology.REVOKE.kind, durable=True)
+    await channel.queue_bind(topology.REVOCATION_LOG, topology.REVOKE.name)
+    await channel.close()
+
+
+async def exists(link: Link, queue: str) -> bool:
+    """Whether there is such a *queue*; anybody may ask."""
     channel = await link.connection.channel(publisher_confirms=False)
     try:
         await channel.queue_declare(queue, passive=True)

@@ -11,7 +11,7 @@ from aiormq.connection import TransportFactory
 from yarl import URL
 
 from services.broker.rabbitmq.deliveries import Deliveries, Delivery
-from services.broker.rabbitmq.frames import Event, FrameSplitter, NotFrames
+from services.broker.rabbitmq.frames import Event, FrameSplitter, NotFrames, check_first
 from services.broker.rabbitmq.losses import by_dialing
 from services.runtime.clock import Clock
 
@@ -58,6 +58,7 @@ class Tap(asyncio.StreamReader):
         super().__init__(loop=asyncio.get_running_loop())
         self._clock, self._listener = clock, listener
         self._deliveries, self._splitter = deliveries, FrameSplitter()
+        self._first = True
         self._garbage = self._took = self._resting = False
         self._rest_until = 0.0
         self._wire: asyncio.Transport | None = None
@@ -104,6 +105,9 @@ class Tap(asyncio.StreamReader):
 
     def _untaken(self, data: bytes) -> bytes:
         try:
+            if self._first:
+                self._first = False
+                check_first(data)
             found, batches, rest = self._deliveries.feed(data)
             events = self._splitter.feed(rest) if rest else ()
         except NotFrames as error:

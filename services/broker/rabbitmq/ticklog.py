@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from math import ceil
 from typing import Final, NoReturn
 
+from aiormq.exceptions import ChannelAccessRefused
 from prometheus_client import CollectorRegistry
 
 from services.broker import topology
@@ -21,6 +23,7 @@ from services.broker.rabbitmq.frames import Blocked, Event
 from services.broker.rabbitmq.link import Link, ignore
 from services.broker.rabbitmq.log import declare_candles, declare_log
 from services.broker.rabbitmq.post import Post
+from services.broker.rabbitmq.queues import declare_revocations
 from services.broker.rabbitmq.reel import Reel
 from services.broker.rabbitmq.supervisor import Supervisor
 from services.errors import MalformedMessage
@@ -102,6 +105,7 @@ class RabbitTickLog(TickLog):
                 await declare_log(channel)
                 await declare_candles(channel)
                 await channel.close()
+                await _declare_revocations(link)
             await consuming.attach()
             stands()
             listener.on_connected()
@@ -131,6 +135,12 @@ class RabbitTickLog(TickLog):
             self._metrics.blocked.labels("publish").set(event.blocked)
         if self._post is not None:
             self._post.observe(event)
+
+
+async def _declare_revocations(link: Link) -> None:
+    """Make the revocation log, which is not read here: whoever may make it may delete it, so gateways may not."""
+    with suppress(ChannelAccessRefused):  # nor may this user: then the first `tickwire revoke` does it
+        await declare_revocations(link)
 
 
 class Entries:

@@ -13,7 +13,7 @@ import pytest
 from gateway.closing import OTHER, SEEN, TABLE, Close
 from gateway.frames import GapReason, NoSnapshot, Rejection
 from gateway.metrics import Op
-from gateway.wires.native.connection import COMMAND_BYTES
+from gateway.settings import GatewaySettings
 from gateway.wires.native.encode import FRAME_BYTES, HEARTBEAT_S
 from gateway.wires.native.faults import ErrorCode
 
@@ -89,8 +89,9 @@ def _examples(text: str) -> Iterable[dict[str, object]]:
 def test_numbers() -> None:
     """The limits that the page states are the code's."""
     limits = {row[0]: row[1] for row in map(_cells, _section("## Limits").splitlines()) if len(row) > 1}
+    settings = GatewaySettings()
 
-    assert limits["bytes of one message from a client"] == f"{COMMAND_BYTES:,}"
+    assert limits["bytes of one message from a client"] == f"{settings.message_bytes:,}"
     assert limits["bytes of one frame from the gateway"] == f"{FRAME_BYTES:,}"
     assert f"after {HEARTBEAT_S} s" in _section("## Connecting")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
 from collections.abc import Iterable
 
 import pytest
 
+from gateway.admission.entitlement import Entitlement
 from gateway.client import Client
 from gateway.commands import EVERYTHING, List, Subscribe, Unsubscribe
 from gateway.frames import (
@@ -28,11 +31,12 @@ from gateway.frames import (
     Unsubscribed,
 )
 from gateway.hub import STALE, Hub
-from gateway.intents import Ask, Close, Open, Probe
+from gateway.intents import Ask, Close, Open, Probe, Rebind
 from gateway.line import IDLE_GRACE, RETAIN, RETRY, Stage
 from gateway.outbox import Outbox
 from gateway.recovery import HISTORY_PATIENCE
 from gateway.request import GATHER, PATIENCE
+from gateway.wires.native.parse import parse
 from services.broker.history import Answer
 from services.market.control import Heartbeat
 from services.market.day import Day
@@ -475,9 +479,10 @@ def test_follower_in_closing_waits_for_a_fresh_opening() -> None:
     floor.unsubscribe(A)
     floor.later(IDLE_GRACE + 0.1)
     (closing,) = floor.hub.intents()
+    assert isinstance(closing, Close)
+    assert floor.hub.lines.begin(closing, floor.now)
     floor.subscribe(A, command_id=3)
     assert floor.hub.intents() == []
-    assert isinstance(closing, Close)
     floor.hub.lines.closed(closing, floor.now)
 
     assert floor.open() == [A]
@@ -623,3 +628,293 @@ def test_ticks_of_several_symbols_share_a_pass(order: tuple[Symbol, Symbol]) -> 
     floor.hub.accept(messages, floor.now)
 
     assert floor.said() == [tick(s, 2) for s in order]
+
+
+# --------------------------------------------------------------------------------------------- entitlements
+
+ONLY_A = Entitlement(names=frozenset({A}))
+
+
+def entitled(floor: Floor, entitlement: Entitlement) -> None:
+    """The client shows another token."""
+    floor.hub.entitle(floor.client, entitlement, floor.now)
+
+
+def test_what_a_token_does_not_name_is_rejected() -> None:
+    """A symbol outside the entitlement is rejected by name, known or not, and the broker is not asked for it."""
+    floor = Floor()
+    entitled(floor, ONLY_A)
+    floor.subscribe(A, B, Symbol("ZZZZ"))
+
+    assert floor.open() == [A]
+    floor.later(GATHER)
+    said = [frame for frame in floor.said() if isinstance(frame, Subscribed)]
+    assert {s for frame in said for s in frame.symbols} == {A}
+    assert {s: r for frame in said for s, r in frame.rejected.items()} == {
+        B: Rejection.NOT_ENTITLED,
+        Symbol("ZZZZ"): Rejection.NOT_ENTITLED,
+    }
+
+
+def test_delayed_data_is_not_to_be_had() -> None:
+    """A token for delayed data is told that this version has none, symbol by symbol."""
+    floor = Floor()
+    entitled(floor, Entitlement(prefixes=("",), delayed=True))
+    floor.subscribe(A)
+
+    assert floor.said() == [Subscribed(1, {}, {A: Rejection.DELAYED_UNAVAILABLE}, 0)]
+    assert floor.open() == []
+
+
+def test_everything_is_what_may_be_followed() -> None:
+    """`*` follows the part of the directory that the token names, now and later."""
+    floor = Floor()
+    entitled(floor, Entitlement(prefixes=("A", "C")))
+    floor.subscribe(EVERYTHING)
+
+    assert floor.open() == [A, C]
+    floor.learn(*map(instrument, (A, B, C, Symbol("CX"), Symbol("DX"))), version=2)
+    assert floor.open() == [Symbol("CX")]
+
+
+def test_a_wider_token_widens_everything() -> None:
+    """Who follows `*` gets what a new token adds."""
+    floor = Floor()
+    entitled(floor, ONLY_A)
+    floor.subscribe(EVERYTHING)
+    assert floor.open() == [A]
+
+    entitled(floor, Entitlement(prefixes=("",)))
+    assert floor.open() == [B, C]
+
+
+def test_a_smaller_token_ends_what_it_does_not_name() -> None:
+    """What a new token does not name is ended and said, pending or followed; the rest goes on undisturbed."""
+    floor = Floor()
+    floor.subscribe(A, B)
+    floor.open()
+    floor.live(A, 1)
+    floor.live(B, 1)
+    floor.subscribe(C, command_id=2)
+    floor.said()
+    entitled(floor, ONLY_A)
+
+    assert floor.said() == [
+        Subscribed(2, {}, {C: Rejection.NOT_ENTITLED}, 0),
+        Unsubscribed(None, (B,), "not_entitled"),
+    ]
+    floor.live(A, 2)
+    floor.live(B, 2)
+    assert floor.said() == [tick(A, 2)]
+
+
+def test_a_smaller_number_ends_the_newest() -> None:
+    """With a smaller number of symbols the ones that were followed first stay."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.open()
+    floor.subscribe(B, C, command_id=2)
+    floor.open()
+    floor.later(GATHER)
+    floor.said()
+    entitled(floor, Entitlement(prefixes=("",), max_symbols=2))
+
+    assert floor.said() == [Unsubscribed(None, (C,), "not_entitled")]
+    floor.subscribe(C, command_id=3)
+    assert floor.said() == [Error(3, "too_many_symbols", "symbols: at most 2 on one connection")]
+
+
+def test_a_rate_is_bounded_by_the_token() -> None:
+    """The rate in force is the smaller one of what is asked for and what the token allows, also afterwards."""
+    floor = Floor()
+    entitled(floor, Entitlement(prefixes=("",), max_rate=5))
+    floor.subscribe(A)
+    floor.subscribe(B, command_id=2, max_rate=2)
+    floor.open()
+    said = [frame for frame in floor.said() if isinstance(frame, Subscribed)]
+    assert {s: accepted.max_rate for frame in said for s, accepted in frame.symbols.items()} == {A: 5, B: 2}
+
+    entitled(floor, Entitlement(prefixes=("",), max_rate=1))
+    assert {symbol: f.max_rate for symbol, f in floor.client.followers.items()} == {A: 1, B: 1}
+
+
+def test_a_closing_that_waits_is_called_off() -> None:
+    """Who comes before the broker was asked to close gets the symbol at once, and it stays open."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.open()
+    floor.unsubscribe(A)
+    floor.later(IDLE_GRACE + 0.1)
+    (closing,) = floor.hub.intents()
+    assert isinstance(closing, Close)
+    floor.said()
+    floor.subscribe(A, command_id=3)
+
+    assert floor.stage(A) is Stage.OPEN
+    assert floor.said()[0] == Subscribed(3, {A: nowhere()}, {}, 0)
+    assert not floor.hub.lines.begin(closing, floor.now)
+    assert floor.hub.intents() == []
+    floor.live(A, 1)
+    assert floor.said() == [Snapshot(A, 1, tick(A, 1))]
+
+
+def test_an_opening_that_waits_is_called_off() -> None:
+    """Where nobody wants a symbol any more by the time the broker could be asked, it is not."""
+    floor = Floor()
+    floor.subscribe(A)
+    (opening,) = floor.hub.intents()
+    floor.unsubscribe(A)
+    assert isinstance(opening, Open)
+    assert not floor.hub.lines.begin(opening, floor.now)
+
+    assert floor.stage(A) is Stage.CLOSED
+    floor.later(RETAIN + 1)
+    assert floor.stage(A) is None
+    floor.subscribe(A, command_id=3)
+    assert floor.open() == [A]
+
+
+def test_a_transition_is_begun_once() -> None:
+    """An intent of an earlier attempt, or one that was begun already, is not carried out."""
+    floor = Floor()
+    floor.subscribe(A)
+    (opening,) = floor.hub.intents()
+    assert isinstance(opening, Open)
+    assert floor.hub.lines.begin(opening, floor.now)
+    assert not floor.hub.lines.begin(opening, floor.now)
+    floor.hub.lines.disconnect(floor.now)
+    floor.hub.lines.connect(floor.now)
+    assert not floor.hub.lines.begin(opening, floor.now)
+    (again,) = floor.hub.intents()
+    assert isinstance(again, Open)
+    assert floor.hub.lines.begin(again, floor.now)
+    assert not floor.hub.lines.begin(Rebind(A), floor.now)
+    floor.hub.lines.opened(again, floor.now)
+    assert floor.hub.lines.begin(Rebind(A), floor.now)
+    assert not floor.hub.lines.begin(Rebind(B), floor.now)
+
+
+def test_an_opening_is_for_whoever_waits() -> None:
+    """It names the client that asked, then another one until it is begun, and nobody where there are followers."""
+    floor = Floor()
+    other, _ = floor.newcomer()
+    floor.subscribe(A)
+    floor.hub.subscribe(other, Subscribe(1, (A,)), floor.now)
+    first, second = floor.hub.intents()
+    assert isinstance(first, Open)
+    assert isinstance(second, Open)
+    assert (first, first.who, second.who) == (second, floor.client, other)
+    assert floor.hub.lines.begin(second, floor.now)
+    floor.hub.subscribe(floor.newcomer()[0], Subscribe(1, (A,)), floor.now)
+    assert floor.hub.intents() == []
+    floor.hub.lines.opened(second, floor.now)
+
+    floor.hub.lines.disconnect(floor.now)
+    floor.hub.lines.connect(floor.now)
+    (again,) = floor.hub.intents()
+    assert isinstance(again, Open)
+    assert again.who is None
+
+
+def test_unknown_names_leave_nothing_behind() -> None:
+    """Ten thousand well-formed names that nobody knows are rejected, and the gateway is as small as before."""
+    floor = Floor()
+    sizes = []
+    tracemalloc.start()
+    for batch in range(50):
+        names = [f"X{batch}.{n}" for n in range(200)]
+        for op in ("subscribe", "unsubscribe"):
+            text = json.dumps({"op": op, "id": 1, "symbols": names})
+            command = parse(text, max_symbols=1000).command
+            if isinstance(command, Subscribe):
+                floor.hub.subscribe(floor.client, command, floor.now)
+                (answer,) = floor.said()
+                assert isinstance(answer, Subscribed)
+                assert answer.rejected == dict.fromkeys(map(Symbol, names), Rejection.UNKNOWN_SYMBOL)
+            elif isinstance(command, Unsubscribe):
+                floor.hub.unsubscribe(floor.client, command, floor.now)
+                floor.said()
+        del names, text, command, answer
+        sizes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+
+    assert (len(floor.hub.lines), len(floor.hub.directory), floor.hub.intents()) == (0, 3, [])
+    assert not floor.client.requests
+    assert sizes[-1] - sizes[5] < 10_000
+
+
+def test_coming_and_going_leaves_nothing_behind() -> None:
+    """Following everything and nothing, ten thousand times in a second, adds nothing to remember or to look at."""
+    floor = Floor()
+    floor.subscribe(EVERYTHING)
+    floor.open()
+    for _ in range(10_000):
+        floor.unsubscribe(EVERYTHING)
+        floor.now += 0.0001
+        floor.subscribe(EVERYTHING)
+        floor.said()
+
+    assert floor.hub.intents() == []
+    assert len(floor.hub.lines) == 3
+    assert len(floor.hub._agenda) < 50
+    floor.unsubscribe(EVERYTHING)
+    floor.later(IDLE_GRACE - 0.1)
+    assert {floor.stage(symbol) for symbol in (A, B, C)} == {Stage.IDLE}
+    floor.later(0.2)
+    assert {floor.stage(symbol) for symbol in (A, B, C)} == {Stage.CLOSING}
+
+
+def test_asking_and_calling_off_leaves_nothing_behind() -> None:
+    """Asking for what is not bound yet, and calling it off, ten thousand times: as little as that."""
+    floor = Floor()
+    for _ in range(10_000):
+        floor.subscribe(A, B, C)
+        for intent in floor.hub.intents():
+            assert isinstance(intent, Open)
+        floor.unsubscribe(A, B, C)
+        for symbol in (A, B, C):
+            line = floor.hub.lines[symbol]
+            assert not floor.hub.lines.begin(Open(symbol, line.attempt), floor.now)
+        floor.said()
+
+    assert len(floor.hub._agenda) < 50
+    assert not floor.client.requests
+    floor.later(RETAIN + 1)
+    assert len(floor.hub.lines) == 0
+
+
+def test_each_request_has_its_own_deadline() -> None:
+    """Of two that wait, the older one is rejected after 10 s, and the newer one in its turn."""
+    floor = Floor()
+    floor.subscribe(A)
+    floor.later(PATIENCE / 2)
+    floor.subscribe(B, command_id=2)
+    floor.later(PATIENCE / 2)
+    assert floor.said() == [Subscribed(1, {}, {A: Rejection.FEED_UNAVAILABLE}, 0)]
+    floor.later(PATIENCE / 2 - 0.1)
+    assert floor.said() == []
+    floor.later(0.2)
+    assert floor.said() == [Subscribed(2, {}, {B: Rejection.FEED_UNAVAILABLE}, 0)]
+
+
+def test_a_client_that_resumes_has_one_allowance() -> None:
+    """Ticks of the past count for all symbols of a client, from its first resume on; of another's they do not."""
+    floor = Floor()
+    floor.hub = Hub(history=False, replay_ticks=60)
+    floor.client, floor.outbox = floor.newcomer()
+    other, _ = floor.newcomer()
+    floor.hub.lines.connect(floor.now)
+    floor.learn(instrument(A), instrument(B))
+    floor.hub.subscribe(other, Subscribe(1, (A, B)), floor.now)
+    floor.open()
+    for symbol in (A, B):
+        floor.live(symbol, 1, 50)
+    floor.subscribe(C)
+    assert floor.outbox.allowance is None
+
+    floor.subscribe(A, command_id=3, resume={A: Position(1, 10)})
+    floor.subscribe(B, command_id=4, resume={B: Position(1, 10)})
+    assert [entry for entry in floor.said() if isinstance(entry, Gap)] == [
+        Gap(B, 1, 31, None, GapReason.UNAVAILABLE)
+    ]
+    assert other.outbox.allowance is None

@@ -12,6 +12,7 @@ from gateway.line import Stage
 from gateway.metrics import Counters, GatewayCollector
 from gateway.readings import feed_readings
 from gateway.tally import Tally
+from gateway.turnstile import Passage
 from services.broker.ports import LostReason
 
 STATS = FeedStats(
@@ -27,6 +28,7 @@ STATS = FeedStats(
     symbols=100,
     heartbeat_age=0.25,
     intents=6,
+    passage=Passage(made=11, delayed=12, waited=1.5),
     tally=Tally(repeated=7, conflated=8, gaps=dict.fromkeys(GapReason, 9)),
 )
 
@@ -48,6 +50,9 @@ def test_everything_is_shown() -> None:
         "tickwire_feed_age_seconds 0.25",
         "tickwire_subscriptions 30.0",
         "tickwire_directory_symbols 100.0",
+        "tickwire_transitions_total 11.0",
+        "tickwire_transitions_delayed_total 12.0",
+        "tickwire_transitions_waited_seconds_total 1.5",
         "tickwire_ticks_received_total 50.0",
         "tickwire_messages_malformed_total 1.0",
         "tickwire_ticks_repeated_total 7.0",

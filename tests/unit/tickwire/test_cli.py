@@ -40,7 +40,7 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert _exit(["--help"]) == 0
 
     text = capsys.readouterr().out
-    for command in ("demo", "producer", "gateway", "history", "watch", "settings"):
+    for command in ("demo", "producer", "gateway", "history", "watch", "new-key", "settings"):
         assert f"\n    {command} " in text
     assert "tickwire watch AAPL MSFT" in text
 

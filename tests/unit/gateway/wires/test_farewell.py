@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.wires import framing
-from gateway.wires.farewell import Farewell
+from gateway.wires.farewell import FAREWELL_EVENTS, Farewell
 from gateway.wires.inbound import Inbound
 
 CLOSE = framing.close(1002, "protocol error")
@@ -43,6 +43,23 @@ async def test_who_broke_the_protocol_is_not_waited_for() -> None:
     async with leaving(failed=True) as (reader, writer, gone):
         writer.write(b"x" * 10_000)
         assert await asyncio.wait_for(reader.read(), GONE_S) == CLOSE
+        assert not gone.is_set()
+        writer.close()
+        await asyncio.wait_for(gone.wait(), GONE_S)
+
+
+async def test_an_answer_is_not_looked_for_for_ever() -> None:
+    """The close frame of a client that goes on sending is found among so many pings, and no later one is."""
+    ping, close = b"\x89\x80\0\0\0\0", b"\x88\x80\0\0\0\0"
+    async with leaving(failed=False) as (reader, writer, gone):
+        writer.write(ping * (FAREWELL_EVENTS - 1) + close)
+        await asyncio.wait_for(gone.wait(), GONE_S)
+        assert await reader.read() == CLOSE
+    async with leaving(failed=False) as (reader, writer, gone):
+        writer.write(ping * FAREWELL_EVENTS + close)
+        assert await reader.readexactly(len(CLOSE)) == CLOSE
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.1)
         assert not gone.is_set()
         writer.close()
         await asyncio.wait_for(gone.wait(), GONE_S)

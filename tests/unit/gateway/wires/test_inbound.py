@@ -121,9 +121,17 @@ def test_a_control_frame_fits_into_a_message_that_is_nearly_too_big() -> None:
 def test_fragments_have_a_bound() -> None:
     """A message of endless empty fragments is a violation before it is a burden."""
     inbound = Inbound(MAX)
-    assert inbound.feed(masked(Opcode.TEXT, fin=False)) == []
-    events = inbound.feed(masked(Opcode.CONT, fin=False) * 1001)
+    assert list(inbound.feed(masked(Opcode.TEXT, fin=False))) == []
+    events = list(inbound.feed(masked(Opcode.CONT, fin=False) * 1001))
     assert events == [Violation(1002)]
+
+
+def test_frames_are_parsed_when_asked_for() -> None:
+    """A read that holds more frames than its owner takes costs what was taken; the rest is still there."""
+    inbound = Inbound(MAX)
+    events = inbound.feed(masked(Opcode.PING, b"1") + masked(Opcode.PING, b"2") + b"\x8f\x80")
+    assert next(events) == Ping(b"1")
+    assert list(inbound.feed(b"more")) == [Ping(b"2"), Violation(1002)]
 
 
 def test_a_close_frame_ends_it() -> None:
@@ -138,11 +146,12 @@ def test_idle_only_between_messages() -> None:
     assert [inbound.idle] == [True]
     frame = masked(Opcode.TEXT, b"hello")
     for at in range(len(frame)):
-        inbound.feed(frame[at : at + 1])
-        assert inbound.idle == (at == len(frame) - 1)
-    inbound.feed(masked(Opcode.TEXT, b"a", fin=False))
+        last = at == len(frame) - 1
+        assert list(inbound.feed(frame[at : at + 1])) == [Message("hello")] * last
+        assert inbound.idle == last
+    assert not list(inbound.feed(masked(Opcode.TEXT, b"a", fin=False)))
     assert [inbound.idle] == [False]
-    inbound.feed(masked(Opcode.CONT, b"b"))
+    assert list(inbound.feed(masked(Opcode.CONT, b"b"))) == [Message("ab")]
     assert [inbound.idle] == [True]
 
 
@@ -152,5 +161,5 @@ def test_a_lone_pong_is_known_without_a_parser(payload: bytes, more: bytes) -> N
     whole = masked(Opcode.PONG, payload) + more
     assert lone_pong(whole) == (payload == more == b"")
     if lone_pong(whole):
-        assert Inbound(100).feed(whole) == [Pong()]
+        assert list(Inbound(100).feed(whole)) == [Pong()]
     assert not lone_pong(masked(Opcode.PING, b""))

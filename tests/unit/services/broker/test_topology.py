@@ -6,6 +6,7 @@ import pytest
 
 from services.broker import topology
 from services.broker.ports import Route
+from services.broker.tickets import TICKET_S
 from services.market.symbol import Symbol
 
 
@@ -33,7 +34,8 @@ def test_every_queue_is_bounded_and_drops_its_oldest() -> None:
     assert topology.LIVE_ARGUMENTS == {"x-max-length": 1_000, "x-overflow": "drop-head", "x-message-ttl": 2_000}
     assert topology.CONTROL_ARGUMENTS["x-overflow"] == "drop-head"
     assert topology.REPLIES_ARGUMENTS["x-overflow"] == "drop-head"
-    for log in (topology.LOG_ARGUMENTS, topology.CANDLE_LOG_ARGUMENTS):
+    logs = (topology.LOG_ARGUMENTS, topology.CANDLE_LOG_ARGUMENTS, topology.REVOCATION_LOG_ARGUMENTS)
+    for log in logs:
         assert {"x-max-age", "x-max-length-bytes"} <= log.keys()
 
 
@@ -50,3 +52,10 @@ def test_a_lease_queue_suits_the_cluster() -> None:
     assert topology.lease_queue("asia") == "tickwire.lease.asia"
     assert topology.lease_arguments(1) == topology.lease_arguments(2) == {"x-single-active-consumer": True}
     assert topology.lease_arguments(3) == {"x-single-active-consumer": True, "x-queue-type": "quorum"}
+
+
+def test_a_ticket_goes_by_itself() -> None:
+    """A ticket's queue holds one message, and neither outlives the ticket's 30 s unused."""
+    assert topology.ticket_queue("0a" * 16) == "tickwire.ticket." + "0a" * 16
+    life = round(TICKET_S * 1_000)
+    assert {"x-expires": life, "x-message-ttl": life, "x-max-length": 1} == topology.TICKET_ARGUMENTS

@@ -57,3 +57,23 @@ def test_a_refusal_never_shows_the_password() -> None:
     with pytest.raises(BadSettings) as caught:
         parse_addresses("amq://u:secret@h/", name="n")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["no_verify_ssl=1", "no_verify_ssl=0", "verify=0", "verify_ssl=false", "CAFILE=/x", "x", "cadata=eA=="],
+)
+@pytest.mark.parametrize("scheme", ["amqp", "amqps"])
+def test_an_unknown_option_is_refused(scheme: str, query: str) -> None:
+    """Whatever might turn verification off, or look as if it turned it on, is refused."""
+    with pytest.raises(
+        BadSettings, match=r"behind the \? of an address stand auth, cafile, .* is always verified"
+    ):
+        parse_addresses(f"{scheme}://h/?heartbeat=2&{query}", name="n")
+
+
+def test_a_password_with_a_question_mark_is_not_shown() -> None:
+    """What stands behind a ? may be the rest of a password that was not escaped, and is not repeated."""
+    with pytest.raises(BadSettings) as caught:
+        parse_addresses("amqp://user:amp?secret@host/", name="n")
+    assert "secret" not in str(caught.value)

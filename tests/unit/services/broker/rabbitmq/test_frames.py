@@ -23,7 +23,9 @@ from services.broker.rabbitmq.frames import (
     FrameSplitter,
     NotFrames,
     Settled,
+    SpeaksTls,
     ack_frame,
+    check_first,
 )
 
 channels = st.integers(1, 65_535)
@@ -191,3 +193,11 @@ def test_the_method_frames_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     for n in (1, 2, 3, 1, 2, 3):
         Envelopes(3, 4_096).add(fresh, "x", f"key-{n}", None, b"body")
     assert b"".join(written) == b"".join(fresh)
+
+
+def test_a_port_of_tls_is_recognised() -> None:
+    """A stream that begins with a TLS alert is told from one that begins with frames, or with anything else."""
+    with pytest.raises(SpeaksTls, match="amqps://"):
+        check_first(b"\x15\x03\x03\x00\x02\x02\x0a")
+    for first in (b"", b"AMQP\0\0\x09\x01", b"\x01\0\0", b"\x08", b"SSH-2.0"):
+        check_first(first)

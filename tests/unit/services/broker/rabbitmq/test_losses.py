@@ -62,3 +62,12 @@ def test_an_error_before_the_transport_stands(error: OSError, *, secure: bool, r
 def test_an_error_on_a_transport_that_stood(error: Exception, reason: LostReason) -> None:
     """What aiormq raised decides the reason; a loss that is known keeps its own."""
     assert by_error(error).reason is reason
+
+
+def test_a_fault_of_tls_is_found_inside_others() -> None:
+    """A broker that refuses our certificate after the handshake is TLS, however deep aiormq wraps it."""
+    inner = exceptions.AMQPConnectionError("x")
+    inner.__cause__ = ssl.SSLError("alert bad certificate")
+    outer = exceptions.AMQPConnectionError("y")
+    outer.__context__ = inner
+    assert by_error(outer).reason is LostReason.TLS
