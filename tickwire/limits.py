@@ -82,6 +82,13 @@ LIMITS: Final = (
         'tickwire_pending_dropped_total{reason="request"}',
     ),
     Limit(
+        "bytes of a request that is not complete",
+        ("gateway.admission.porch.REQUEST_BYTES",),
+        "{}",
+        "the connection is dropped",
+        'tickwire_pending_dropped_total{reason="large"}',
+    ),
+    Limit(
         "until a token, where the handshake had none",
         ("auth_s",),
         "{} s",
