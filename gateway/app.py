@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from gateway.admission.choice import build_authority
+from gateway.admission.choice import build_authority, warn_of_unread
 from gateway.admission.limits import TokenBucket
 from gateway.admission.porch import Porch
 from gateway.doorway import Doorway, Guest, bind
@@ -73,6 +73,7 @@ async def run(
     settings = _fitting(settings, allow_files(settings.max_connections + SPARE_FILES))
     sessions = build_sessions(settings, clock)
     authority = await asyncio.to_thread(build_authority, settings, fetch_keys, clock)
+    warn_of_unread(settings)
     entrance = Entrance(settings, sessions, authority, admission)
     feed = Feed(
         source,

@@ -10,6 +10,7 @@ import structlog
 from gateway.admission.address import parse_networks
 from gateway.admission.authorities import Gatekeeper
 from gateway.admission.census import Census
+from gateway.admission.choice import build_authority
 from gateway.admission.doorkeeper import Doorkeeper
 from gateway.admission.origin import parse_origins
 from gateway.admission.reception import Reception
@@ -19,9 +20,11 @@ from gateway.closing import TOKEN_REFUSED
 from gateway.metrics import Reading
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
+from gateway.wires.keyfetch import fetch_keys
 from services.broker.admission import Admission
 from services.broker.ports import LostReason
 from services.broker.revocations import Revocation
+from services.errors import BadSettings
 from services.runtime.clock import Clock
 
 _log = structlog.get_logger("tickwire.admission")
@@ -104,6 +107,26 @@ class Entrance:
                 ended += 1
         if ended:
             _log.warning("admission.revoked", connections=ended)
+
+
+def check(settings: GatewaySettings, clock: Clock) -> None:
+    """Find out what is wrong with *settings* before anything is served.  Reads files.
+
+    Raises:
+        BadSettings: keys, origins or proxies cannot be used; with every fault.
+    """
+    faults: list[str] = []
+    for part in (
+        lambda: build_authority(settings, fetch_keys, clock),
+        lambda: parse_networks(settings.trusted_proxies),
+        lambda: parse_origins(settings.origins),
+    ):
+        try:
+            part()
+        except BadSettings as error:
+            faults += error.faults
+    if faults:
+        raise BadSettings(faults)
 
 
 def _office(settings: GatewaySettings, shared: Admission | None, clock: Clock) -> TicketOffice | None:

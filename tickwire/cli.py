@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import structlog
 
+from gateway.entrance import check
 from gateway.settings import GatewaySettings
 from gateway.tls import certificate
 from producer.settings import ProducerSettings
@@ -110,6 +111,7 @@ def _command(
 def _demo(arguments: argparse.Namespace) -> int:
     settings = load_demo(*(given(arguments, process) for process in _PROCESSES))
     style = settings.gateway.log_style
+    check(settings.gateway, SystemClock())
     return _process(settings.gateway, demo(settings, lambda found: _announce(found, style)))
 
 
@@ -120,7 +122,9 @@ def _producer(arguments: argparse.Namespace) -> int:
 
 def _gateway(arguments: argparse.Namespace) -> int:
     settings = load(GatewaySettings, given(arguments, GatewaySettings))
-    certificate(settings.tls_cert, settings.tls_key)  # what is wrong with it is said once, before anything else
+    # What is wrong is said once, before anything else, and not by each worker.
+    certificate(settings.tls_cert, settings.tls_key)
+    check(settings, SystemClock())
     main = serve(settings)
     return _process(settings, main if settings.workers == 1 else serve_all(settings))
 
