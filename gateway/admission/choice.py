@@ -29,14 +29,11 @@ FetchFrom = Callable[[str], Awaitable[bytes]]
 T = TypeVar("T")
 
 _READ_BY: Final[Mapping[str, tuple[str, ...]]] = {
-    "none": ("anybody",),
-    "keys": ("keys_file", "ticket_secret", "auth_s"),
-    "jwt": (
-        *("jwt_keys", "jwt_issuer", "jwt_audience", "jwt_algorithms", "jwt_leeway_s", "jwt_life_s"),
-        *("ticket_secret", "auth_s"),
-    ),
+    "none": (),
+    "keys": ("keys_file",),
+    "jwt": ("jwt_keys", "jwt_issuer", "jwt_audience", "jwt_algorithms", "jwt_leeway_s", "jwt_life_s"),
 }
-"""Settings that mean something, by `TICKWIRE_AUTH`."""
+"""Settings that mean something for one `TICKWIRE_AUTH` only; the ones that Compose always gives are none."""
 _log = structlog.get_logger("tickwire.admission")
 
 
