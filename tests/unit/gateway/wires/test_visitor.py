@@ -72,11 +72,16 @@ async def house(*, first_byte_s: float = 60.0, request_s: float = 60.0, most: in
     async def broken(_: web.Request) -> web.Response:
         raise RuntimeError("a defect")
 
+    async def slow(_: web.Request) -> web.Response:
+        await asyncio.sleep(0.6)
+        return web.Response(text="done")
+
     app = web.Application(client_max_size=BODY, middlewares=[arrival])
     here: list[House] = []
     secure_answers(app, lambda _: here[0].secure)
     app.router.add_get("/up", up)
     app.router.add_get("/broken", broken)
+    app.router.add_get("/slow", slow)
     app.router.add_post("/echo", echo)
     add_pages(app, {"index.html": Page(b"<p>", "text/html; charset=utf-8")})
     runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -223,6 +228,30 @@ async def test_a_slow_body_is_bounded(before: bytes) -> None:
             await eventually(lambda: here.door.overdue[Overdue.REQUEST] == 1)
             await eventually(lambda: not here.door.porch)
         assert not lines
+
+
+async def test_a_later_body_has_its_own_time() -> None:
+    """Who asks again shortly before an idle connection ends has the whole time for the body."""
+    async with house(request_s=0.6) as here:
+        reader, writer = await here.call()
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"<p>")
+        await asyncio.sleep(0.4)  # the time itself is what is tested
+        writer.write(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12")
+        await asyncio.sleep(0.4)
+        writer.write(b"345")
+        assert (await reader.readuntil(b"\r\n\r\n5")).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+
+
+async def test_an_answer_may_take_its_time() -> None:
+    """A request that is complete is not pending, however long its answer takes."""
+    async with house(request_s=0.2) as here:
+        reader, writer = await here.call()
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await asyncio.wait_for(reader.readuntil(b"done"), 5)).startswith(b"HTTP/1.1 200 ")
+        assert sum(here.door.overdue.values()) == 0
+        writer.close()
 
 
 async def test_a_body_in_time_is_read() -> None:
