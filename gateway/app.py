@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final, cast
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from gateway.admission.choice import build_authority
+from gateway.admission.choice import build_authority, warn_of_unread
 from gateway.admission.limits import TokenBucket
-from gateway.doorway import Doorway, Factory, bind
+from gateway.admission.porch import Porch
+from gateway.doorway import Doorway, Guest, bind
 from gateway.entrance import Entrance
 from gateway.feed import Feed
 from gateway.metrics import Counters, GatewayCollector, Reading
-from gateway.readings import feed_readings
+from gateway.readings import door_readings, feed_readings
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
-from gateway.tls import server_context
+from gateway.tls import Certificate, certificate
+from gateway.wires.caller import read_caller
+from gateway.wires.headers import secure_answers
 from gateway.wires.keyfetch import fetch_keys
 from gateway.wires.native.desk import ClientFeed
 from gateway.wires.native.encode import HEARTBEAT_S, encode
 from gateway.wires.native.stream import Stream
 from gateway.wires.pages import Page, add_pages, read_pages
 from gateway.wires.ticketing import Ticketing
+from gateway.wires.visitor import arrival, visitors
 from services.broker.admission import Admission
 from services.broker.history import History
 from services.broker.ports import TickSource
@@ -37,8 +40,6 @@ from services.telemetry.operations import Probe, operations
 
 SPARE_FILES: Final = 256
 """File descriptors beside those of the clients: the broker's connections, scrapes, logs, refusals under way."""
-REQUEST_S: Final = 10.0
-"""Seconds until the headers of a request must have come, and that an idle HTTP connection is kept."""
 BODY_BYTES: Final = 1024
 """Most bytes of a request's body: no request has one."""
 CLEANUP_S: Final = 1.0
@@ -68,10 +69,11 @@ async def run(
         CannotListen: a port is taken or not ours.
         BadSettings: the TLS files are no certificate and its key, or the keys of tokens cannot be used.
     """
-    context = await asyncio.to_thread(server_context, settings.tls_cert, settings.tls_key)
+    cert = await asyncio.to_thread(certificate, settings.tls_cert, settings.tls_key)
     settings = _fitting(settings, allow_files(settings.max_connections + SPARE_FILES))
     sessions = build_sessions(settings, clock)
     authority = await asyncio.to_thread(build_authority, settings, fetch_keys, clock)
+    warn_of_unread(settings)
     entrance = Entrance(settings, sessions, authority, admission)
     feed = Feed(
         source,
@@ -84,7 +86,15 @@ async def run(
     )
     pages = await asyncio.to_thread(read_pages)
     doors: list[Doorway] = []
-    collector = GatewayCollector(sessions.counters, lambda: _readings(feed, sessions, entrance, settings, doors))
+    collector = GatewayCollector(
+        sessions.counters,
+        lambda: (
+            *door_readings(doors, cert),
+            *entrance.readings(),
+            *_readings(sessions, settings),
+            *feed_readings(feed.stats(), feed.status),
+        ),
+    )
     collector.register(registry)
 
     def ready() -> Probe:
@@ -94,18 +104,23 @@ async def run(
         async with operations(settings.ops_host, settings.ops_port, registry=registry, ready=ready) as ops_port:
             runner = web.AppRunner(
                 application(settings, feed, sessions, entrance, pages),
-                access_log=None,
-                keepalive_timeout=REQUEST_S,
                 shutdown_timeout=CLEANUP_S,
             )
             await runner.setup()
             try:
-                door = _listen(runner, settings, context)
+                door = _listen(runner, settings, cert)
                 doors.append(door)
                 if started is not None:
                     started(door.port, ops_port)
-                _log.info("gateway.started", port=door.port, ops_port=ops_port, tls=context is not None)
-                await _serve(settings, feed, sessions, entrance, door, stop)
+                _log.info(
+                    "gateway.started",
+                    port=door.port,
+                    ops_port=ops_port,
+                    tls=cert is not None,
+                    auth=settings.auth,
+                )
+                watches = [entrance.run(), *([] if cert is None else [cert.watch()])]
+                await _serve(settings, feed, sessions, watches, door=door, stop=stop)
             finally:
                 await runner.cleanup()
     finally:
@@ -142,8 +157,9 @@ def application(
     settings: GatewaySettings, feed: ClientFeed, sessions: Sessions, entrance: Entrance, pages: dict[str, Page]
 ) -> web.Application:
     """Return the routes for clients."""
-    app = web.Application(client_max_size=BODY_BYTES)
+    app = web.Application(client_max_size=BODY_BYTES, middlewares=[arrival])
     reception, trusted = entrance.reception, entrance.trusted
+    secure_answers(app, lambda request: read_caller(request, trusted).secure)
     app.router.add_get("/v1/stream", Stream(settings, feed, sessions, reception, trusted).serve)
     ticketing = Ticketing(reception, trusted, entrance.origins)
     app.router.add_post("/v1/ticket", ticketing.serve)
@@ -163,11 +179,19 @@ def readiness(feed: ClientFeed, sessions: Sessions) -> Probe:
     return Probe(ok=True, reason="ready")
 
 
-def _listen(runner: web.AppRunner, settings: GatewaySettings, context: ssl.SSLContext | None) -> Doorway:
+def _listen(runner: web.AppRunner, settings: GatewaySettings, cert: Certificate | None) -> Doorway:
+    porch: Porch[Guest] = Porch(
+        first_byte_s=settings.first_byte_s, request_s=settings.request_s, most=settings.max_pending
+    )
     try:
         listener = bind(settings.host, settings.port, shared=settings.worker is not None)
         try:
-            return Doorway(listener, cast("Factory", runner.server), context)
+            return Doorway(
+                listener,
+                visitors(runner, idle_s=settings.request_s),
+                lambda: None if cert is None else cert.context,
+                porch,
+            )
         except OSError:
             listener.close()
             raise
@@ -179,14 +203,14 @@ async def _serve(
     settings: GatewaySettings,
     feed: Feed,
     sessions: Sessions,
-    entrance: Entrance,
+    watches: Sequence[Coroutine[Any, Any, None]],
+    *,
     door: Doorway,
     stop: asyncio.Event,
 ) -> None:
-    """Run the feed until *stop* and through the drain: clients get their ticks to the end."""
+    """Run the feed, and *watches* beside it, until *stop* and through the drain: clients get ticks to the end."""
     async with asyncio.TaskGroup() as tasks:
-        feeding = tasks.create_task(feed.run(), name="feed")
-        letting_in = tasks.create_task(entrance.run(), name="entrance")
+        running = [tasks.create_task(work) for work in (feed.run(), *watches)]
         await stop.wait()
         sessions.leaving = True
         _log.info("gateway.leaving", unready_s=settings.unready_s)
@@ -195,24 +219,11 @@ async def _serve(
         sessions.draining = True
         door.close()
         await sessions.drain(settings.drain_s)
-        feeding.cancel()
-        letting_in.cancel()
+        for task in running:
+            task.cancel()
 
 
-def _readings(
-    feed: Feed, sessions: Sessions, entrance: Entrance, settings: GatewaySettings, doors: Sequence[Doorway]
-) -> Iterator[Reading]:
-    yield Reading("accepted", "Connections accepted.", "counter", None, [("", sum(d.accepted for d in doors))])
-    yield Reading(
-        "accept_exhausted",
-        "Times that nobody could be accepted for want of a file descriptor.",
-        "counter",
-        None,
-        [("", sum(d.exhausted for d in doors))],
-    )
-    yield Reading(
-        "tls_unfinished", "TLS handshakes that failed.", "counter", None, [("", sum(d.unfinished for d in doors))]
-    )
+def _readings(sessions: Sessions, settings: GatewaySettings) -> Iterator[Reading]:
     yield Reading("connections", "Clients connected.", "gauge", None, [("", len(sessions))])
     yield Reading(
         "connections_max", "Clients that may be connected.", "gauge", None, [("", settings.max_connections)]
@@ -232,5 +243,3 @@ def _readings(
         None,
         [("", sessions.leaving)],
     )
-    yield from entrance.readings()
-    yield from feed_readings(feed.stats(), feed.status)

@@ -3,6 +3,9 @@
 An event loop's own server accepts until nobody waits any more, and works all of their handshakes off in one go:
 with 5,000 newcomers the clients that are there already hear nothing for a second.  Here a few are let in, and the
 loop is left to the others for a moment before the next few.
+
+From then until its request is complete, and between two requests, a connection is pending:
+`gateway/admission/porch.py` decides how long, and how many may be.
 """
 
 from __future__ import annotations
@@ -11,11 +14,14 @@ import asyncio
 import errno
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import structlog
 
+from gateway.admission.porch import Overdue, Porch
 from gateway.tls import HANDSHAKE_S, SHUTDOWN_S
 from services.runtime.files import files_allowed
 
@@ -35,11 +41,66 @@ RESERVED_FILES: Final = 16
 would kill a gateway whose clients are served; a lost connection to the broker could not be made again either."""
 BACKLOG: Final = 4096
 """Connections that the kernel holds until they are accepted: after a restart everybody comes at once."""
+LOOK_S: Final = 0.25
+"""Seconds between two looks at the pending connections, while there are any."""
 
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _log = structlog.get_logger("tickwire.gateway")
 
-Factory = Callable[[], asyncio.Protocol]
+
+class Guest:
+    """One connection, as long as it is open or pending.  Its protocol says here how far it has come."""
+
+    __slots__ = ("_connection", "_door", "_rested", "_transport")
+
+    def __init__(self, door: Doorway, connection: socket.socket) -> None:
+        self._door, self._connection = door, connection
+        self._rested = False
+        self._transport: asyncio.Transport | None = None
+
+    def connected(self, transport: asyncio.Transport) -> None:
+        """It stands, behind TLS where there is some: its first byte is awaited."""
+        self._transport = transport
+        self._door.porch.greet(self, self._door.now())
+
+    def heard(self, size: int) -> None:
+        """*size* bytes came."""
+        self._door.porch.hear(self, size)
+
+    def asks(self) -> None:
+        """The head of a request is there, its body is not: where it is not the first, it has a time of its own."""
+        if self._rested:
+            self._door.await_request(self)
+
+    def arrived(self) -> None:
+        """The request is complete."""
+        self._door.porch.leave(self)
+
+    def rests(self) -> None:
+        """The request is answered, and the connection stays open: the next request is awaited."""
+        self._rested = True
+        self._door.await_request(self, again=True)
+
+    def left(self) -> None:
+        """The connection is gone, or somebody else's."""
+        self._transport = None
+        self._door.porch.leave(self)
+
+    def garbled(self) -> None:
+        """What came is no request."""
+        self._door.garbled += 1
+
+    def drop(self) -> None:
+        """End it, whatever state it is in."""
+        if self._transport is not None:
+            self._transport.abort()
+            return
+        # Its TLS handshake hears the end from the kernel: where it is cancelled, asyncio leaves the socket open.
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+
+
+Factory = Callable[[Guest], asyncio.Protocol]
 
 
 def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
@@ -68,12 +129,22 @@ def rest_after(late: float) -> float:
 
 
 class Doorway:
-    """Accepts from *listener* and gives each connection a protocol from *factory*, behind TLS if *context*."""
+    """Accepts from *listener* and gives each connection a protocol from *factory*, which is told its `Guest`.
 
-    def __init__(self, listener: socket.socket, factory: Factory, context: ssl.SSLContext | None) -> None:
+    *context*: returns what the next newcomer is served with by TLS; None: without.  *porch*: who is pending.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        factory: Factory,
+        context: Callable[[], ssl.SSLContext | None],
+        porch: Porch[Guest],
+    ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._listener, self._factory, self._context = listener, factory, context
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._listener, self._factory, self._context, self.porch = listener, factory, context, porch
+        self._look: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._due = self._loop.time()
         self._late = 0.0
@@ -82,6 +153,10 @@ class Doorway:
         """Turns in which a file descriptor was lacking."""
         self.unfinished = 0
         """TLS handshakes that failed or took too long."""
+        self.overdue: Counter[Overdue] = Counter(dict.fromkeys(Overdue, 0))
+        """Connections dropped before their request was complete, by reason."""
+        self.garbled = 0
+        """Requests that were none."""
         self.port: int = listener.getsockname()[1]
         listener.listen(BACKLOG)
         self._open()
@@ -93,6 +168,27 @@ class Doorway:
         elif self._listener.fileno() >= 0:
             self._loop.remove_reader(self._listener.fileno())
         self._listener.close()
+
+    def now(self) -> float:
+        """Return the seconds that the porch is asked with."""
+        return self._loop.time()
+
+    def await_request(self, guest: Guest, *, again: bool = False) -> None:
+        """Count *guest* as pending from now on; where they are many, drop who has been for the longest."""
+        crowded = self.porch.come(guest, self.now(), again=again)
+        if crowded is not None:
+            self._drop(crowded, Overdue.CROWDED)
+        if self._look is None:
+            self._look = self._loop.call_later(LOOK_S, self._look_around)
+
+    def _look_around(self) -> None:
+        for guest, reason in self.porch.overdue(self.now()):
+            self._drop(guest, reason)
+        self._look = self._loop.call_later(LOOK_S, self._look_around) if self.porch else None
+
+    def _drop(self, guest: Guest, reason: Overdue) -> None:
+        self.overdue[reason] += 1
+        guest.drop()
 
     def _open(self) -> None:
         self._timer = None
@@ -131,17 +227,23 @@ class Doorway:
 
     def _admit(self, connection: socket.socket) -> None:
         connection.setblocking(False)
-        task: asyncio.Task[object] = self._loop.create_task(self._connect(connection))
+        guest = Guest(self, connection)
+        task = self._loop.create_task(self._connect(connection, guest))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        self.await_request(guest)
 
-    async def _connect(self, connection: socket.socket) -> None:
-        limits = {} if self._context is None else {
+    async def _connect(self, connection: socket.socket, guest: Guest) -> None:
+        context = self._context()
+        limits = {} if context is None else {
             "ssl_handshake_timeout": HANDSHAKE_S,
             "ssl_shutdown_timeout": SHUTDOWN_S,
         }  # fmt: skip
         try:
-            await self._loop.connect_accepted_socket(self._factory, connection, ssl=self._context, **limits)
+            await self._loop.connect_accepted_socket(
+                lambda: self._factory(guest), connection, ssl=context, **limits
+            )
         except OSError:  # of TLS, too: whoever it was has gone, or speaks no TLS
-            self.unfinished += 1
+            self.unfinished += guest in self.porch  # else it was dropped, and that was counted
             connection.close()
+            guest.left()

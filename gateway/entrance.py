@@ -10,18 +10,21 @@ import structlog
 from gateway.admission.address import parse_networks
 from gateway.admission.authorities import Gatekeeper
 from gateway.admission.census import Census
+from gateway.admission.choice import build_authority
 from gateway.admission.doorkeeper import Doorkeeper
-from gateway.admission.ticketoffice import TicketOffice
 from gateway.admission.origin import parse_origins
 from gateway.admission.reception import Reception
 from gateway.admission.revoked import Revoked
+from gateway.admission.ticketoffice import TicketOffice
 from gateway.closing import TOKEN_REFUSED
 from gateway.metrics import Reading
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
+from gateway.wires.keyfetch import fetch_keys
 from services.broker.admission import Admission
 from services.broker.ports import LostReason
 from services.broker.revocations import Revocation
+from services.errors import BadSettings
 from services.runtime.clock import Clock
 
 _log = structlog.get_logger("tickwire.admission")
@@ -30,8 +33,8 @@ _log = structlog.get_logger("tickwire.admission")
 class Entrance:
     """Reception and doorkeeper, and what they hear of; a `RevocationListener`.
 
-    *shared*: what all gateways know together, revocations and tickets; without a token to ask for it is not needed,
-    and not connected.
+    *shared*: what all gateways know together, revocations and tickets; where no token is asked for it is not
+    needed, and not connected.
 
     Raises:
         BadSettings: origins or proxies cannot be used.
@@ -80,7 +83,9 @@ class Entrance:
         yield _gauge("client_subjects", "Subjects with connections.", census.subjects)
         yield _gauge("revocations", "Subjects and tokens known to be called back.", len(self._revoked))
         overflowed = [("", float(self._revoked.overflowed))]
-        yield Reading("revocations_overflowed", "Revocations forgotten for want of room.", "counter", None, overflowed)
+        yield Reading(
+            "revocations_overflowed", "Revocations forgotten for want of room.", "counter", None, overflowed
+        )
         yield _gauge("handshake_buckets", "Addresses whose last handshakes are remembered.", census.buckets)
 
     # ---------------------------------------------------------------------------------- what the log tells us
@@ -102,6 +107,26 @@ class Entrance:
                 ended += 1
         if ended:
             _log.warning("admission.revoked", connections=ended)
+
+
+def check(settings: GatewaySettings, clock: Clock) -> None:
+    """Find out what is wrong with *settings* before anything is served.  Reads files.
+
+    Raises:
+        BadSettings: keys, origins or proxies cannot be used; with every fault.
+    """
+    faults: list[str] = []
+    for part in (
+        lambda: build_authority(settings, fetch_keys, clock),
+        lambda: parse_networks(settings.trusted_proxies),
+        lambda: parse_origins(settings.origins),
+    ):
+        try:
+            part()
+        except BadSettings as error:
+            faults += error.faults
+    if faults:
+        raise BadSettings(faults)
 
 
 def _office(settings: GatewaySettings, shared: Admission | None, clock: Clock) -> TicketOffice | None:

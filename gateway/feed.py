@@ -202,13 +202,9 @@ class Feed:
         """Carry out what the hub intends, and set the timer to its next deadline."""
         if self._history.present is not self._hub.lines.history:
             self._note_history()
-        for intent in self._hub.intents():
-            if isinstance(intent, Ask | Probe):
-                self._start(intent)
-            else:
-                self._turnstile.put(intent, self._clock.monotonic())
-        if self._turnstile:
-            self._admit()
+        intents = self._hub.intents()
+        if intents or self._turnstile:
+            self._admit(intents, self._clock.monotonic())
         at = self._hub.next_due
         if at is None or (self._timer is not None and self._timer_at <= at):
             return
@@ -223,9 +219,13 @@ class Feed:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
-    def _admit(self) -> None:
-        """Start the transitions whose turn it is, and come again when the next one's may be."""
-        now = self._clock.monotonic()
+    def _admit(self, intents: Sequence[Intent], now: float) -> None:
+        """Start questions, and the transitions whose turn it is; come again when the next one's may be."""
+        for intent in intents:
+            if isinstance(intent, Ask | Probe):
+                self._start(intent)
+            else:
+                self._turnstile.put(intent, now)
         while (transition := self._turnstile.take(now, self._hub.lines.begin)) is not None:
             self._start(transition)
         wait = self._turnstile.wait(now)

@@ -2,16 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
+from gateway.admission.census import Census
+from gateway.admission.porch import Overdue
+from gateway.doorway import Doorway
 from gateway.feed import FeedStats
 from gateway.frames import Status
 from gateway.metrics import Reading
 from gateway.tally import Tally
+from gateway.tls import Certificate, Renewal
 
 K = TypeVar("K", bound=StrEnum)
+
+
+def door_readings(doors: Sequence[Doorway], cert: Certificate | None) -> Iterator[Reading]:
+    """Yield what metrics show of the doorway, of which there is none at the very start, and of its certificate."""
+    overdue = sum((door.overdue for door in doors), Counter(dict.fromkeys(Overdue, 0)))
+    yield _counter("accepted", "Connections accepted.", sum(door.accepted for door in doors))
+    yield _counter(
+        "accept_exhausted",
+        "Times that nobody could be accepted for want of a file descriptor.",
+        sum(door.exhausted for door in doors),
+    )
+    yield _counter("tls_unfinished", "TLS handshakes that failed.", sum(door.unfinished for door in doors))
+    yield _gauge(
+        "connections_pending",
+        "Connections without a complete request, in their TLS handshake too.",
+        sum(len(door.porch) for door in doors),
+    )
+    yield Reading(
+        "pending_dropped",
+        "Connections dropped before their request was complete.",
+        "counter",
+        "reason",
+        [(reason.value, overdue[reason]) for reason in Overdue],
+    )
+    yield _counter("requests_garbled", "Requests that were none.", sum(door.garbled for door in doors))
+    yield Reading(
+        "certificate_not_after_seconds",
+        "Until when the certificate is valid, since 1970.",
+        "gauge",
+        None,
+        [] if cert is None else [("", cert.not_after)],
+    )
+    yield Reading(
+        "certificate_renewals",
+        "Changes of the certificate's files, by what became of them.",
+        "counter",
+        "result",
+        [(result.value, 0 if cert is None else cert.renewals[result]) for result in Renewal],
+    )
+
+
+def census_readings(census: Census) -> Iterator[Reading]:
+    """Yield what metrics show of those who are connected."""
+    yield _gauge("addresses", "Addresses (of IPv6: /64s) with connections.", census.addresses)
+    yield _gauge("subjects", "Subjects with connections.", census.subjects)
+    yield _gauge("addresses_remembered", "Addresses whose last handshakes are remembered.", census.buckets)
 
 
 def feed_readings(stats: FeedStats, status: Mapping[str, Status]) -> Iterator[Reading]:

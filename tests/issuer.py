@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -83,10 +84,14 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class IdentityProvider:
-    """A real HTTP server on loopback that publishes a document; *answer* may be anything instead."""
+    """A real HTTP server on loopback that publishes a document; *answer* may be anything instead.
 
-    def __init__(self, document: bytes = b"") -> None:
+    *tls*: it speaks HTTPS, as localhost.
+    """
+
+    def __init__(self, document: bytes = b"", tls: ssl.SSLContext | None = None) -> None:
         self.document = document
+        self._tls = tls
         self.answer: Callable[[web.Request], Awaitable[web.StreamResponse]] = self._publish
         self.asked = 0
         self._runner: web.AppRunner | None = None
@@ -95,7 +100,8 @@ class IdentityProvider:
     @property
     def address(self) -> str:
         """Where the document is."""
-        return f"http://127.0.0.1:{self._port}/keys.json"
+        place = "http://127.0.0.1" if self._tls is None else "https://localhost"
+        return f"{place}:{self._port}/keys.json"
 
     async def up(self) -> None:
         """Serve, on the port of the last time."""
@@ -103,7 +109,7 @@ class IdentityProvider:
         app.router.add_get("/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._tls, reuse_address=True).start()
         self._port = self._runner.addresses[0][1]
 
     async def down(self) -> None:

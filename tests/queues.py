@@ -10,7 +10,14 @@ from tests.brokers import Broker
 from tests.witness import EXCHANGE, WITNESS
 
 LOG_QUEUE: Final = "tickwire.log"
-SHARED: Final = (LOG_QUEUE, "tickwire.candles", "tickwire.history", "tickwire.lease", WITNESS)
+SHARED: Final = (
+    LOG_QUEUE,
+    "tickwire.candles",
+    "tickwire.history",
+    "tickwire.lease",
+    "tickwire.revocations",
+    WITNESS,
+)
 """How the names of queues begin that several processes consume, or a witness alone."""
 
 

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import structlog
 
+from gateway.entrance import check
 from gateway.settings import GatewaySettings
-from gateway.tls import server_context
+from gateway.tls import certificate
 from producer.settings import ProducerSettings
 from services.errors import BadInput, BadSettings
 from services.history.settings import HistorySettings
@@ -83,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     add_new_key(_command(commands, "new-key", print_new_key, "make an API key and its line of TICKWIRE_KEYS_FILE"))
     revoker = _command(commands, "revoke", _revoke, "call tokens back before their time, on every gateway")
     add_arguments(revoker)
+    certifier = _command(commands, "dev-cert", _dev_cert, "make a local authority and a certificate, to try TLS")
+    certifier.add_argument("names", nargs="*", metavar="NAME", help="further hosts or addresses beside localhost")
+    certifier.add_argument("--out", type=Path, default=Path("certs"), metavar="DIR", help="(default: %(default)s)")
+    certifier.add_argument("--force", action="store_true", help="replace what is there")
     _command(commands, "settings", _settings, "print every setting as a Markdown table")
     return parser
 
@@ -106,6 +111,7 @@ def _command(
 def _demo(arguments: argparse.Namespace) -> int:
     settings = load_demo(*(given(arguments, process) for process in _PROCESSES))
     style = settings.gateway.log_style
+    check(settings.gateway, SystemClock())
     return _process(settings.gateway, demo(settings, lambda found: _announce(found, style)))
 
 
@@ -116,9 +122,9 @@ def _producer(arguments: argparse.Namespace) -> int:
 
 def _gateway(arguments: argparse.Namespace) -> int:
     settings = load(GatewaySettings, given(arguments, GatewaySettings))
-    server_context(
-        settings.tls_cert, settings.tls_key
-    )  # what is wrong with it is said once, and before anything else
+    # What is wrong is said once, before anything else, and not by each worker.
+    certificate(settings.tls_cert, settings.tls_key)
+    check(settings, SystemClock())
     main = serve(settings)
     return _process(settings, main if settings.workers == 1 else serve_all(settings))
 
@@ -157,6 +163,13 @@ def _revoke(arguments: argparse.Namespace) -> int:
     if not revocations:
         return _complain(["revoke needs --subject or --token-id"])
     return revoke(load(ProcessSettings), revocations, clock)
+
+
+def _dev_cert(arguments: argparse.Namespace) -> int:
+    from tickwire.devcert import make_certificate  # noqa: PLC0415 - 18 MB that no other command needs
+
+    sys.stdout.write(make_certificate(arguments.out, arguments.names, force=arguments.force))
+    return lifecycle.OK
 
 
 def _settings(_: argparse.Namespace) -> int:

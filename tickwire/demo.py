@@ -168,9 +168,10 @@ def _addresses(
 ) -> Addresses:
     host = "localhost" if settings.host in _LOCAL else settings.host
     ops_host = "localhost" if settings.ops_host in _LOCAL else settings.ops_host
+    tls = "" if settings.tls_cert is None else "s"
     return Addresses(
-        page=f"http://{host}:{port}/",
-        stream=f"ws://{host}:{port}/v1/stream",
+        page=f"http{tls}://{host}:{port}/",
+        stream=f"ws{tls}://{host}:{port}/v1/stream",
         metrics=f"http://{ops_host}:{ops}/metrics",
         producer_metrics=f"http://{ops_host}:{producer_ops}/metrics",
         history_metrics=f"http://{ops_host}:{history_ops}/metrics",

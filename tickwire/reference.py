@@ -1,4 +1,4 @@
-"""The pages of `docs/` that the code writes: every metric, every setting.
+"""The pages of `docs/` that the code writes: every metric, every setting; and every limit, into docs/security.md.
 
     python -m tickwire.reference [docs]
 
@@ -31,6 +31,7 @@ from services.history.settings import HistorySettings
 from services.runtime.clock import SystemClock
 from services.runtime.settings import load, option_table
 from services.telemetry import logs
+from tickwire.limits import limits_table
 
 PATIENCE_S: Final = 10.0
 """Seconds that the processes have to show every metric."""
@@ -46,6 +47,8 @@ _LATER: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
 """Labels some of whose values show up with their first event only."""
 
 _NOTE: Final = "<!-- Written by `python -m tickwire.reference`.  Change the code, then run it again. -->"
+_LIMITS_BEGIN: Final = "<!-- limits: written by `python -m tickwire.reference` -->"
+_LIMITS_END: Final = "<!-- /limits -->"
 _METRICS: Final = """\
 # Metrics
 
@@ -118,6 +121,19 @@ def settings_page() -> str:
     return _SETTINGS.format(note=_NOTE, table=option_table(GatewaySettings, ProducerSettings, HistorySettings))
 
 
+def with_limits(page: str) -> str:
+    """Return *page* with the table of limits as it is now between its two marks.
+
+    Raises:
+        ValueError: a mark is missing.
+    """
+    before, begin, rest = page.partition(_LIMITS_BEGIN)
+    _, end, after = rest.partition(_LIMITS_END)
+    if not begin or not end:
+        raise ValueError(f"the page needs the marks {_LIMITS_BEGIN} and {_LIMITS_END}")
+    return f"{before}{begin}\n{limits_table()}{end}{after}"
+
+
 async def metrics_page() -> str:
     """Return the page of metrics.
 
@@ -133,10 +149,13 @@ async def metrics_page() -> str:
 
 
 async def write(folder: Path) -> None:
-    """Write both pages into *folder*."""
+    """Write both pages into *folder*, and the table of limits into its security.md."""
     pages = {"metrics.md": await metrics_page(), "settings.md": settings_page()}
     for name, page in pages.items():
         await asyncio.to_thread((folder / name).write_text, page, encoding="utf-8")
+    security = folder / "security.md"
+    page = with_limits(await asyncio.to_thread(security.read_text, encoding="utf-8"))
+    await asyncio.to_thread(security.write_text, page, encoding="utf-8")
 
 
 @asynccontextmanager

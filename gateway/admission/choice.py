@@ -29,21 +29,16 @@ FetchFrom = Callable[[str], Awaitable[bytes]]
 T = TypeVar("T")
 
 _READ_BY: Final[Mapping[str, tuple[str, ...]]] = {
-    "none": ("anybody",),
-    "keys": ("keys_file", "ticket_secret", "auth_s"),
-    "jwt": (
-        *("jwt_keys", "jwt_issuer", "jwt_audience", "jwt_algorithms", "jwt_leeway_s", "jwt_life_s"),
-        *("ticket_secret", "auth_s"),
-    ),
+    "none": (),
+    "keys": ("keys_file",),
+    "jwt": ("jwt_keys", "jwt_issuer", "jwt_audience", "jwt_algorithms", "jwt_leeway_s", "jwt_life_s"),
 }
-"""Settings that mean something, by `TICKWIRE_AUTH`."""
+"""Settings that mean something for one `TICKWIRE_AUTH` only; the ones that Compose always gives are none."""
 _log = structlog.get_logger("tickwire.admission")
 
 
 def build_authority(settings: GatewaySettings, fetch: FetchFrom, clock: Clock) -> Gatekeeper:
-    """Return the authority that *settings* ask for.  Reads files (blocks), but no address.
-
-    A setting that is given and not read is warned of in the log.
+    """Return the authority that *settings* ask for.  Reads files (blocks), but no address, and logs nothing.
 
     Raises:
         BadSettings: with every fault.
@@ -56,15 +51,14 @@ def build_authority(settings: GatewaySettings, fetch: FetchFrom, clock: Clock) -
         faults += error.faults
     if found is None or faults:
         raise BadSettings(faults)
-    for name in unread(settings):
-        _log.warning("settings.unread", setting=variable(name), auth=settings.auth)
     return found
 
 
-def unread(settings: GatewaySettings) -> list[str]:
-    """Return the fields of *settings* about authorities that are given, but mean nothing for this one."""
+def warn_of_unread(settings: GatewaySettings) -> None:
+    """Log each setting about authorities that is given but means nothing for the one that is asked for."""
     fields = {name for names in _READ_BY.values() for name in names} - set(_READ_BY[settings.auth])
-    return sorted(fields & settings.model_fields_set)
+    for name in sorted(fields & settings.model_fields_set):
+        _log.warning("settings.unread", setting=variable(name), auth=settings.auth)
 
 
 def _faults(settings: GatewaySettings) -> Iterator[str]:

@@ -14,8 +14,8 @@ from gateway.admission.authority import Authority, Reason, TokenRefused
 from gateway.admission.doorkeeper import Caller, Doorkeeper, Seat
 from gateway.admission.entitlement import Entitlement
 from gateway.admission.limits import TokenBucket
-from gateway.admission.ticketoffice import TicketOffice
 from gateway.admission.refusal import Refusal
+from gateway.admission.ticketoffice import TicketOffice
 from gateway.metrics import Counters
 from services.errors import BrokerUnavailable, KeysUnavailable
 from services.runtime.clock import Clock

@@ -28,6 +28,7 @@ let socket = null;
 let failures = 0;
 let elsewhereAt = 0; // when the last `reconnect` wants us on another gateway
 let nextId = 1;
+let entered = null; // the token of the last `auth`
 let silence = 0;
 let framed = false;
 let rateSince = performance.now();
@@ -112,7 +113,11 @@ const take = {
   },
   authorized(frame) {
     if (frame.id == null) door.open("The token expires within a minute: enter a new one.");
-    else admitted();
+    else {
+      if (entered !== null) door.keep(entered);
+      entered = null;
+      admitted();
+    }
   },
   subscribed(frame) {
     for (const [symbol, given] of Object.entries(frame.symbols)) {
@@ -350,8 +355,13 @@ page.add.addEventListener("submit", (event) => {
 });
 
 door.onToken((token) => {
-  if (socket?.readyState === WebSocket.OPEN) send({ op: "auth", token });
-  else if (socket === null) connect();
+  if (socket?.readyState === WebSocket.OPEN) {
+    entered = token; // kept once it was accepted: until then the one before is in force
+    send({ op: "auth", token });
+  } else {
+    door.keep(token);
+    if (socket === null) connect();
+  }
 });
 for (const symbol of SYMBOLS) add(symbol);
 setInterval(figures, 1000);

@@ -7,6 +7,8 @@ const TOKEN_EXPIRED = 4401;
 const TOKEN_REFUSED = 4501;
 const FORBIDDEN = 4503;
 
+let tried = false; // whether a token was entered since this page was loaded
+
 export const page = Object.fromEntries(["door", "token", "wanted"].map((id) => [id, document.getElementById(id)]));
 
 export function protocols() {
@@ -23,6 +25,10 @@ export function shut() {
   page.door.hidden = true;
 }
 
+export function keep(token) {
+  sessionStorage.setItem(KEY, token);
+}
+
 export function onToken(use) {
   page.door.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -32,7 +38,7 @@ export function onToken(use) {
       page.wanted.textContent = "A token has letters, digits and signs such as . _ -, and no blank.";
       return;
     }
-    sessionStorage.setItem(KEY, token);
+    tried = true;
     use(token);
   });
 }
@@ -40,7 +46,7 @@ export function onToken(use) {
 export function verdict(code, reason) {
   // What a close code means: whether to come back, what to say, and whether a token is asked for.
   if (code === TOKEN_EXPIRED || code === TOKEN_REFUSED) {
-    const had = sessionStorage.getItem(KEY) !== null;
+    const had = tried || sessionStorage.getItem(KEY) !== null;
     sessionStorage.removeItem(KEY);
     if (!had) open("This gateway asks for a token.");
     else open(code === TOKEN_EXPIRED ? "The token has expired: enter a new one." : "The token is refused.");

@@ -22,16 +22,21 @@ _TYPES: Final = {
 
 FOLDER: Final = Path(__file__).parent.parent / "web"
 INDEX: Final = "index.html"
+_FEATURES: Final = ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
 HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'self'; connect-src 'self' ws: wss:; "
+        "default-src 'self'; connect-src 'self'; object-src 'none'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in _FEATURES),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
-"""Nothing inline, nothing from elsewhere, in nobody's frame."""
+"""Nothing inline, nothing from elsewhere, in nobody's frame.  `connect-src 'self'` allows the WebSocket of this
+host: so says CSP 3, and so do Chrome since 70, Firefox, and Safari since its releases of 2022."""
 
 
 class Page(NamedTuple):

@@ -11,6 +11,7 @@ from gateway.admission.authority import TokenRefused
 from gateway.admission.origin import allowed
 from gateway.admission.reception import Reception
 from gateway.admission.refusal import Refusal
+from gateway.admission.ticket import TicketTooLong
 from gateway.wires.caller import Networks, read_caller, shown
 from gateway.wires.turning import turn_away
 from services.broker.tickets import TICKET_S
@@ -34,6 +35,8 @@ class Ticketing:
             result = await self._reception.issue(caller, shown(request))
         except TokenRefused as error:
             result = self._reception.refused(caller, error)
+        except TicketTooLong as error:
+            raise web.HTTPRequestEntityTooLarge(0, 0, text=f"{error}\n") from None
         if isinstance(result, Refusal):
             turn_away(result)
         body = orjson.dumps({"ticket": result, "expires_in": round(TICKET_S)})

@@ -12,7 +12,7 @@ from typing import Final
 from unittest.mock import patch
 
 from gateway.wires import framing, inbound
-from gateway.wires.native import connection, stream
+from gateway.wires.native import connection, desk, stream
 from tickwire.cli import main
 
 MESSAGE_BYTES: Final = 32 * 1024**2
@@ -42,7 +42,7 @@ def echo() -> int:
     with ExitStack() as replaced:
         replaced.enter_context(patch.object(stream, "Connection", Echo))
         replaced.enter_context(patch.object(connection, "Inbound", roomy))
-        replaced.enter_context(patch.object(connection.Desk, "welcome", lambda *_: None))
+        replaced.enter_context(patch.object(desk.Desk, "welcome", lambda *_: None))
         replaced.enter_context(patch.object(inbound, "PIECES", PIECES))
         return main()
 

@@ -189,6 +189,30 @@ async def test_renewed_in_band() -> None:
         assert await browser.value("sessionStorage.getItem('tickwire.token')") == TOKEN
 
 
+async def test_refused_in_band() -> None:
+    """A token that is refused while another one is in force is not kept, and the page asks again."""
+
+    async def script(peer: Peer) -> None:
+        await peer.welcome("ok" if peer.number == 2 else "none")
+        await peer.serve("AAPL")
+        if peer.number == 2:
+            assert peer.offered[1] == "bearer.first"
+            await peer.say("authorized", id=None, expires=1, limits={})
+            command = await peer.command("auth")
+            await peer.say("error", id=command["id"], code="token_refused", message="the token is refused")
+        await peer.gone()
+
+    async with page(script) as (browser, url, _):
+        await browser.shows("rows", "10.50")
+        await browser.value("sessionStorage.setItem('tickwire.token', 'first')")
+        await browser.visit(url)
+        await browser.shows("wanted", "expires within a minute")
+        await browser.submit("door", "token", TOKEN)
+        await browser.shows("wanted", "is refused")
+        await browser.shows("connection", "connected")
+        assert await browser.value("sessionStorage.getItem('tickwire.token')") == "first"
+
+
 @pytest.mark.parametrize(("code", "words"), [(4401, "has expired"), (4501, "is refused")])
 async def test_no_longer_good(code: int, words: str) -> None:
     """A token that has expired or is refused is forgotten, and the page waits for another one."""

@@ -65,6 +65,16 @@ class Crowd:
     async def __aenter__(self) -> Self:
         """Start all, and return once each client has all its symbols."""
         self._write_symbols()
+        await self._start()
+        for first in range(0, len(self.clients), AT_ONCE):
+            batch = self.clients[first : first + AT_ONCE]
+            for client in batch:
+                client.begin()
+            await self.stand(batch)
+        return self
+
+    async def _start(self) -> None:
+        """Start the processes, and return once they are ready."""
         gateways, histories, producers = self._given
         for given in producers:
             await self.add_producer(**given)
@@ -72,12 +82,6 @@ class Crowd:
         self.gateways += [await self.stack.gateway(**given) for given in gateways]
         for process in (*self.histories, *self.gateways):
             await process.ready()
-        for first in range(0, len(self.clients), AT_ONCE):
-            batch = self.clients[first : first + AT_ONCE]
-            for client in batch:
-                client.begin()
-            await self.stand(batch)
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

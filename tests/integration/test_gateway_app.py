@@ -16,6 +16,7 @@ from gateway import app
 from gateway.settings import GatewaySettings
 from producer import app as producer
 from producer.settings import ProducerSettings
+from producer.sources.universe import load
 from services.broker.memory import MemoryBroker
 from services.errors import CannotListen
 from services.runtime.clock import SystemClock
@@ -24,6 +25,7 @@ from tests.checker import Checker
 from tests.eventually import eventually
 from tests.streamclient import StreamClient
 
+SYMBOLS = frozenset(str(listing.symbol) for listing in load(None))
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
@@ -62,6 +64,12 @@ class Stack:
         async with asyncio.timeout(20):
             while await self._received() < end:  # noqa: ASYNC110 - over HTTP there is no event
                 await asyncio.sleep(0.02)
+
+    async def figures(self) -> dict[str, float]:
+        """Return every metric."""
+        _, metrics = await self.operations("/metrics")
+        lines = (line.rsplit(" ", 1) for line in metrics.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, value in lines}
 
     async def _received(self) -> float:
         _, metrics = await self.operations("/metrics")
@@ -261,3 +269,92 @@ async def test_few_files_are_few_connections(monkeypatch: pytest.MonkeyPatch) ->
         assert "\ntickwire_connections_max 150.0\n" in (await here.operations("/metrics"))[1]
     async with stack(max_connections=100) as here:
         assert "\ntickwire_connections_max 100.0\n" in (await here.operations("/metrics"))[1]
+
+
+async def test_replays_have_a_limit() -> None:
+    """Who resumes again and again is told by a gap when it had its share of the past; others still get theirs."""
+    async with (
+        stack(replay_ticks=1_000, command_rate=1_000) as here,
+        aiohttp.ClientSession() as http,
+        StreamClient(http, Checker()) as greedy,
+        StreamClient(http, Checker()) as modest,
+    ):
+        await greedy.connect(here.stream)
+        await modest.connect(here.stream)
+        for client in (greedy, modest):
+            assert await client.subscribe("*") == {}
+            await client.until(lambda client=client: client.checker.ticks > 1_000)  # type: ignore[misc]
+        symbols = sorted(greedy.checker.subscribed)
+        start = asyncio.get_running_loop().time()
+        while not greedy.counts["gap"]:
+            await greedy.unsubscribe(*symbols)
+            await here.receives(200)
+            await greedy.subscribe(*symbols, resume=greedy.checker.resume(symbols))
+            seen = greedy.checker.ticks
+            await greedy.until(lambda seen=seen: greedy.checker.ticks > seen + 100)  # type: ignore[misc]
+        seconds = asyncio.get_running_loop().time() - start
+        shown = await here.figures()
+        assert 900 < shown["tickwire_ticks_replayed_total"] <= 1_000 + seconds * 1_000 / 60
+        assert shown["tickwire_replays_refused_total"] >= 1
+        assert shown['tickwire_gaps_total{reason="unavailable"}'] == shown["tickwire_replays_refused_total"]
+
+        await modest.unsubscribe(*symbols)
+        await here.receives(200)
+        await modest.subscribe(*symbols, resume=modest.checker.resume(symbols))
+        for client in (greedy, modest):
+            seen = client.checker.ticks
+            await client.until(lambda client=client, seen=seen: client.checker.ticks > seen + 500)  # type: ignore[misc]
+            client.checker.check()
+        assert not modest.counts["gap"]
+
+
+async def test_bindings_are_paced() -> None:
+    """A hundred symbols at 20 a second: all come, who asks for one meanwhile has it at once, nobody is refused."""
+    async with (
+        stack(bind_rate=20, bind_burst=10) as here,
+        aiohttp.ClientSession() as http,
+        StreamClient(http, Checker()) as storm,
+        StreamClient(http, Checker()) as other,
+    ):
+        loop = asyncio.get_running_loop()
+        await storm.connect(here.stream)
+        await other.connect(here.stream)
+        start = loop.time()
+        identity = await storm.say("subscribe", symbols=["*"])
+        await storm.until(lambda: storm.checker.subscribed)
+        last = max(SYMBOLS - storm.checker.subscribed)
+        asked = loop.time()
+        assert await other.subscribe(last) == {}
+        assert loop.time() - asked < 1.0
+        assert identity in storm.checker.unanswered
+        await storm.answered(identity)
+        assert 4.0 < loop.time() - start < 9.0
+        assert len(storm.checker.subscribed) == 100
+        shown = await here.figures()
+        assert shown["tickwire_transitions_total"] == 100
+        assert 85 <= shown["tickwire_transitions_delayed_total"] <= 90
+        assert shown["tickwire_transitions_waited_seconds_total"] > 100
+        for client in (storm, other):
+            client.checker.check()
+
+
+async def test_unknown_names_are_refused_in_bulk() -> None:
+    """Ten thousand well-formed names that nobody knows: each is rejected, and the broker hears of none."""
+    async with (
+        stack(command_rate=1_000) as here,
+        aiohttp.ClientSession() as http,
+        StreamClient(http, Checker()) as client,
+    ):
+        await client.connect(here.stream)
+        await client.subscribe("AAPL")
+        for batch in range(50):
+            names = [f"X{batch}.{n}" for n in range(200)]
+            assert await client.subscribe(*names) == dict.fromkeys(names, "unknown_symbol")
+            await client.unsubscribe(*names)
+        shown = await here.figures()
+        assert shown["tickwire_transitions_total"] == 1
+        assert shown["tickwire_directory_symbols"] == 100
+        assert sum(v for name, v in shown.items() if name.startswith("tickwire_symbol_lines{")) == 1
+        seen = client.checker.ticks
+        await client.until(lambda: client.checker.ticks > seen)
+        client.checker.check()

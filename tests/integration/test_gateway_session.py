@@ -480,7 +480,7 @@ async def test_too_many_commands() -> None:
 
 async def test_pings_have_a_limit_of_their_own() -> None:
     """A flood of WebSocket pings, each of which is answered, ends with 4429; commands do not count among them."""
-    given = {"ping_rate": 0.1, "ping_burst": 3, "command_rate": 0.1, "command_burst": 2}
+    given: dict[str, Any] = {"ping_rate": 0.1, "ping_burst": 3, "command_rate": 0.1, "command_burst": 2}
     async with gateway(**given) as server, connected(server, autoping=False) as client:
         for n in (1, 2):
             await client.send_json({"op": "ping", "id": n})

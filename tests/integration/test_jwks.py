@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import os
+import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from time import time_ns
 from typing import Final
 
 import pytest
+import trustme
 from aiohttp import web
 
 from gateway.admission.authorities import Gatekeeper
@@ -281,6 +286,35 @@ async def test_nobody_can_tell_while_no_keys_came(
     clock.later += EXTRA_S
 
     assert (await authority.check(_token("one"))).subject == "u"
+
+
+@pytest.fixture(name="ca")
+def _ca(tmp_path: Path) -> tuple[trustme.CA, Path]:
+    """A certificate authority, and the file of its certificate."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return ca, tmp_path / "ca.pem"
+
+
+async def test_https_with_a_certificate_that_is_trusted(ca: tuple[trustme.CA, Path]) -> None:
+    """A document by https is fetched where the system trusts the certificate, and is refused where not."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca[0].issue_cert("localhost").configure_cert(context)
+    async with IdentityProvider(KEYS.document("one"), context) as provider:
+        with pytest.raises(KeysUnavailable, match="cannot be fetched: ClientConnectorCertificateError"):
+            await fetch_keys(provider.address)
+        program = (
+            "import asyncio, sys; from gateway.wires.keyfetch import fetch_keys; "
+            "print(asyncio.run(fetch_keys(sys.argv[1])).decode())"
+        )
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", program, provider.address),
+            env={**os.environ, "SSL_CERT_FILE": str(ca[1])},
+            cwd=Path(__file__).parents[2],
+            stdout=asyncio.subprocess.PIPE,
+        )
+        output, _ = await child.communicate()
+    assert output.strip() == KEYS.document("one")
 
 
 async def test_nobody_listens() -> None:

@@ -81,6 +81,24 @@ async def test_comes_back_and_resumes() -> None:
     assert said[1].reason == "closed with 1012"
 
 
+async def test_leaves_in_order() -> None:
+    """Whoever leaves closes with 1000, not as if something had failed."""
+    codes: list[int | None] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.say(welcome())
+        await peer.serve(snapshot(7, tick("AAPL", 5)), AAPL=None)
+        await peer.gone()
+        codes.append(peer.socket.close_code)
+
+    async with gateway(script) as url:
+        async with connect(url) as feed:
+            await _take(feed.subscribe("AAPL"), 1)
+        await eventually(lambda: codes)
+
+    assert codes == [1000]
+
+
 async def test_another_gateway() -> None:
     """Of several addresses the next one is tried; one that refuses is left out."""
 

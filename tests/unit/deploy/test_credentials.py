@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from deploy import credentials
+from services.broker import topology
 
 _TEMPLATE = Path(credentials.__file__).parent / "rabbitmq" / "definitions.json"
 _READERS = ("broker", "producer", "gateway", "history", "operator", "grafana")
@@ -149,6 +150,9 @@ def test_unknown_word(capsys: pytest.CaptureFixture[str]) -> None:
     assert "usage" in capsys.readouterr().err
 
 
+TICKET = topology.ticket_queue("0a" * 16)
+
+
 def _rights() -> dict[str, dict[str, str]]:
     return {entry["user"]: entry for entry in json.loads(_TEMPLATE.read_text())["permissions"]}
 
@@ -161,6 +165,11 @@ def _allowed(user: str) -> Iterator[tuple[str, str]]:
         "tickwire.rpc",
         "tickwire.history",
         "tickwire.candles",
+        "tickwire.lease",
+        "tickwire.revoke",
+        "tickwire.revocations",
+        TICKET,
+        "tickwire.ticket.x",
         "amq.gen-x",
         "amq.topic",
         "amq.default",
@@ -171,40 +180,56 @@ def _allowed(user: str) -> Iterator[tuple[str, str]]:
 
 
 def test_rights_of_gateway() -> None:
-    """A gateway declares the exchanges, has queues of its own, reads both feeds, and publishes questions only."""
+    """A gateway has queues of its own and tickets, reads feeds and revocations, and publishes questions only."""
     assert set(_allowed("gateway")) == {
         ("configure", "tickwire.ticks"),
         ("configure", "tickwire.control"),
         ("configure", "tickwire.rpc"),
         ("configure", "amq.gen-x"),
+        ("configure", TICKET),
         ("write", "tickwire.rpc"),
         ("write", "amq.gen-x"),
+        ("write", TICKET),
         ("read", "amq.gen-x"),
         ("read", "tickwire.ticks"),
         ("read", "tickwire.control"),
         ("read", "tickwire.rpc"),
+        ("read", "tickwire.revocations"),
+        ("read", TICKET),
     }
 
 
 def test_rights_of_producer() -> None:
     """A producer declares and writes exchanges and log, asks history, and reads what binding and epochs need."""
-    tickwire = ("tickwire.ticks", "tickwire.control", "tickwire.log", "tickwire.rpc", "amq.gen-x")
+    tickwire = (
+        "tickwire.ticks",
+        "tickwire.control",
+        "tickwire.log",
+        "tickwire.rpc",
+        "tickwire.lease",
+        "amq.gen-x",
+    )
     assert set(_allowed("producer")) == {
         *(("configure", name) for name in tickwire),
         *(("write", name) for name in tickwire),
         ("read", "tickwire.ticks"),
         ("read", "tickwire.log"),
         ("read", "tickwire.rpc"),
+        ("read", "tickwire.lease"),
         ("read", "amq.gen-x"),
     }
 
 
 def test_rights_of_history() -> None:
     """History declares and reads everything of Tickwire's, and publishes answers and candles, never ticks."""
-    written = ("tickwire.log", "tickwire.rpc", "tickwire.history", "tickwire.candles", "amq.gen-x")
-    declared = (*written, "tickwire.ticks", "tickwire.control")
+    shared = ("tickwire.log", "tickwire.rpc", "tickwire.history", "tickwire.candles", "amq.gen-x")
+    written, read = (
+        (*shared, "tickwire.revocations"),
+        (*shared, "tickwire.ticks", "tickwire.control", "tickwire.revoke"),
+    )
+    declared = {*written, *read}
     assert set(_allowed("history")) == {
         *(("configure", name) for name in declared),
         *(("write", name) for name in written),
-        *(("read", name) for name in declared),
+        *(("read", name) for name in read),
     }

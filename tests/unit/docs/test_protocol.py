@@ -20,7 +20,7 @@ from gateway.wires.native.faults import ErrorCode
 PAGE = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
 
 SAID = {
-    *("welcome", "subscribed", "unsubscribed", "subscriptions", "snapshot", "ticks", "gap", "epoch"),
+    *("welcome", "authorized", "subscribed", "unsubscribed", "subscriptions", "snapshot", "ticks", "gap", "epoch"),
     *("day", "session", "status", "heartbeat", "reconnect", "pong", "error"),
 }
 

@@ -725,7 +725,7 @@ def test_a_smaller_number_ends_the_newest() -> None:
 
 
 def test_a_rate_is_bounded_by_the_token() -> None:
-    """The rate in force is the smaller one of what is asked for and what the token allows; a new token slows down."""
+    """The rate in force is the smaller one of what is asked for and what the token allows, also afterwards."""
     floor = Floor()
     entitled(floor, Entitlement(prefixes=("",), max_rate=5))
     floor.subscribe(A)
@@ -736,6 +736,8 @@ def test_a_rate_is_bounded_by_the_token() -> None:
 
     entitled(floor, Entitlement(prefixes=("",), max_rate=1))
     assert {symbol: f.max_rate for symbol, f in floor.client.followers.items()} == {A: 1, B: 1}
+
+
 def test_a_closing_that_waits_is_called_off() -> None:
     """Who comes before the broker was asked to close gets the symbol at once, and it stays open."""
     floor = Floor()

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.admission.limits import TokenBucket
+from gateway.admission.stay import Stay, Turn
 from gateway.backlog import SLOW_S
 from gateway.closing import GONE, RESTART, TOO_SLOW
 from gateway.frames import Error, Pong
@@ -144,6 +145,10 @@ class Follow:
     def drained(self) -> None:
         """Note."""
         self.told.append("drained")
+
+    def timed(self, turn: Turn) -> None:
+        """Note."""
+        self.told.append(turn.name)
 
 
 class Bench:
@@ -401,3 +406,20 @@ def test_unsent_bytes_go_with_the_connection() -> None:
     bench.session.finish()
     assert bench.wire.closed
     assert not bench.wire.aborted
+
+
+def test_a_stay_is_looked_at_even_behind_a_full_socket() -> None:
+    """What the connection's time asks for is told at its turn, whether or not its socket is full."""
+    bench = Bench(takes=0)
+    bench.session.stay = Stay(old_at=100)
+    bench.session.stay.grant(70)
+    bench.session.outbox.say(Pong(1))
+    bench.session.flush(1.0, 5)
+    assert bench.session.blocked
+
+    for now in (9.0, 10.0, 11.0, 70.0):
+        bench.session.turn(now, 5, heartbeat_s=15)
+    assert bench.follow.told == ["WARN", "EXPIRED"]
+    bench.session.end(RESTART)
+    bench.session.turn(100.0, 5, heartbeat_s=15)
+    assert bench.follow.told == ["WARN", "EXPIRED"]

@@ -129,8 +129,10 @@ async def opened(url: str, options: Options, token: str | None) -> AsyncIterator
         raise Refused(f"{url}: TLS: {error}") from error
     except InvalidHandshake as error:
         raise _not_upgraded(error) from error
-    async with socket:
+    try:
         yield socket
+    finally:  # the library's own context would say 1011, an internal error, whenever somebody just leaves
+        await socket.close()
 
 
 def _not_upgraded(error: InvalidHandshake) -> Exception:

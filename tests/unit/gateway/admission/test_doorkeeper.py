@@ -74,7 +74,7 @@ def test_origins() -> None:
 
 
 def test_a_place_without_a_token_becomes_somebody_s() -> None:
-    """A place whose token comes later counts for its subject from then on, and is free once its client has gone."""
+    """A place whose token comes later counts for its subject from then on, until its client has gone."""
     house = House(per_subject=1)
     first, second = house.seat(caller(), None), house.seat(caller(), None)
     alice = Entitlement(subject="alice")
@@ -116,7 +116,7 @@ def test_a_revoked_token_is_refused() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([None, "x", "y"]), st.booleans()), max_size=40))
 def test_no_limit_is_passed_and_none_leaks(moves: list[tuple[str, str | None, bool]]) -> None:
-    """Whoever comes and goes, no address and no subject has more places than it may, and in the end none is taken."""
+    """Whoever comes and goes, no address or subject has more places than it may; in the end none is taken."""
     house, seats = House(), list[tuple[str, Seat]]()
     for key, subject, comes in moves:
         if comes:

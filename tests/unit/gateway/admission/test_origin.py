@@ -10,7 +10,13 @@ from gateway.admission.origin import allowed, parse_origins
 from services.errors import BadSettings
 
 LIST = parse_origins(
-    ["https://good.com", "https://good.com:8443", "http://localhost:8080", "capacitor://localhost"]
+    [
+        "https://good.com",
+        "https://good.com:8443",
+        "http://localhost:8080",
+        "capacitor://localhost",
+        "https://kite.io",
+    ]
 )
 
 ATTACKS = [
@@ -79,6 +85,7 @@ ATTACKS = [
     "https://\uff47ood.com",  # full width g, which IDNA maps to g
     "https://good\u3002com",  # an ideographic full stop, which IDNA maps to a dot
     "https://good.com\u200b",  # a space of no width
+    "https://\u212aite.io",  # the sign of the Kelvin, whose lower case is k
     "http\u017f://good.com",  # a long s, whose upper case is S
     "https://[::1]",
     "https://[good.com]",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.admission.porch import Overdue, Porch
+from gateway.admission.porch import REQUEST_BYTES, Overdue, Porch
 
 
 def porch(most: int = 3) -> Porch[str]:
@@ -20,25 +20,22 @@ def test_silence_ends_after_the_first_deadline() -> None:
     waiting.greet("silent", 1.0)
     waiting.come("slow", 0.5)
     waiting.greet("slow", 0.5)
-    waiting.hear("slow")
-    assert waiting.due == 6.0
+    waiting.hear("slow", 1)
     assert list(waiting.overdue(5.9)) == []
     assert list(waiting.overdue(6.0)) == [("silent", Overdue.FIRST_BYTE)]
-    assert waiting.due == 10.5
     assert list(waiting.overdue(10.5)) == [("slow", Overdue.REQUEST)]
     assert not waiting
-    assert Porch(first_byte_s=5.0, request_s=10.0, most=3).due is None
 
 
 def test_a_handshake_of_tls_has_the_time_of_the_request() -> None:
     """Who is not greeted yet owes no byte, but all of it must be over in 10 s."""
     waiting = porch()
     waiting.come("a", 0.0)
-    assert waiting.due == 10.0
+    assert list(waiting.overdue(9.0)) == []
     waiting.greet("a", 9.0)
     assert list(waiting.overdue(10.0)) == [("a", Overdue.REQUEST)]
     waiting.greet("a", 10.0)
-    assert waiting.due is None
+    assert list(waiting.overdue(99.0)) == []
 
 
 def test_the_oldest_goes() -> None:
@@ -61,6 +58,34 @@ def test_a_second_request_waits_anew() -> None:
     assert list(waiting.overdue(11.0)) == [("b", Overdue.REQUEST)]
 
 
+def test_a_request_without_end_goes() -> None:
+    """Who has said over 64 KiB without an end of his request goes at the next look; who arrived may go on."""
+    waiting = porch()
+    for name in "abc":
+        waiting.come(name, 0.0)
+        waiting.hear(name, REQUEST_BYTES)
+    waiting.hear("b", 1)
+    waiting.hear("c", 1)
+    waiting.leave("c")
+    waiting.hear("c", REQUEST_BYTES)
+    assert list(waiting.overdue(0.0)) == [("b", Overdue.LARGE)]
+    assert list(waiting.overdue(0.0)) == []
+    waiting.come("a", 1.0)
+    waiting.hear("a", REQUEST_BYTES)
+    assert list(waiting.overdue(1.0)) == []
+
+
+def test_who_is_idle_is_told_apart() -> None:
+    """Who had a request, and says nothing more, is idle; who begins with another one is as slow as anybody."""
+    waiting = porch()
+    for name in "ab":
+        waiting.come(name, 0.0, again=True)
+    waiting.hear("b", 1)
+    assert dict(waiting.overdue(10.0)) == {"a": Overdue.IDLE, "b": Overdue.REQUEST}
+    waiting.come("a", 10.0)
+    assert dict(waiting.overdue(20.0)) == {"a": Overdue.REQUEST}
+
+
 EVENTS = st.lists(
     st.tuples(st.sampled_from(["come", "greet", "hear", "leave", "look"]), st.integers(0, 6), st.floats(0, 4)),
     max_size=100,
@@ -69,7 +94,7 @@ EVENTS = st.lists(
 
 @given(EVENTS)
 def test_nobody_stays_longer_than_he_may(events: list[tuple[str, int, float]]) -> None:
-    """Against a list that is searched: deadlines, the bound, the oldest, and when to look next."""
+    """Against a list that is searched: deadlines, the bound, the oldest."""
     waiting: Porch[int] = Porch(first_byte_s=5.0, request_s=10.0, most=3)
     model: dict[int, list[float | None]] = {}  # in order of coming: request's and first byte's deadline
     now = 0.0
@@ -87,7 +112,7 @@ def test_nobody_stays_longer_than_he_may(events: list[tuple[str, int, float]]) -
             if guest in model:
                 model[guest][1] = now + 5.0
         elif what == "hear":
-            waiting.hear(guest)
+            waiting.hear(guest, 1)
             if guest in model:
                 model[guest][1] = None
         elif what == "leave":
@@ -99,7 +124,4 @@ def test_nobody_stays_longer_than_he_may(events: list[tuple[str, int, float]]) -
             assert gone.keys() == expected
             for g in gone:
                 del model[g]
-            assert all(due > now for due in [waiting.due] if due is not None)
-        dues = [due for pair in model.values() for due in pair if due is not None]
-        assert waiting.due == min(dues, default=None)
         assert len(waiting) == len(model) <= 3

@@ -34,7 +34,7 @@ async def test_served_with_a_strict_policy() -> None:
             async with http.get("/") as answer:
                 assert (answer.status, await answer.text()) == (200, "<p>")
                 policy = answer.headers["Content-Security-Policy"]
-                assert policy.startswith("default-src 'self'; connect-src 'self' ws: wss:")
+                assert policy.startswith("default-src 'self'; connect-src 'self'; object-src 'none'; ")
                 assert "unsafe" not in policy
                 assert answer.content_type == "text/html"
             async with http.get("/a/b.js") as answer:
