@@ -37,6 +37,8 @@ REVOKED_S: Final = 2.0
 AUTH_S: Final = 1.0
 TICKETS: Final = 50
 SECRET: Final = "a secret of tests, as long as one has to be"  # noqa: S105 - of tests
+NEVER_LOGGED: Final = ("eyJ", "twt_", SECRET)
+"""How each token and ticket begins, and what signs the tickets."""
 V1: Final = "Sec-WebSocket-Protocol: tickwire.v1"
 TOO_LONG: Final = 100_000
 
@@ -56,6 +58,12 @@ class Guarded:
     def token(self, name: str = "one", **claims: Any) -> str:
         """Return a token that is good where *claims* say nothing else."""
         return self.issuer.token(time.time(), name, **claims)
+
+    async def another(self, **settings: object) -> Tickwire:
+        """Start one more gateway: what was asked of the others, and when, shall not count."""
+        gateway = await self.honest.stack.gateway(**{**self.settings, **settings})
+        await gateway.ready()
+        return gateway
 
     def table(self, **given: object) -> Path:
         """Return a file for an attacker."""
@@ -85,6 +93,8 @@ async def _guarded(amqp_url: str, tmp_path_factory: pytest.TempPathFactory) -> A
         async with Honest(stack, folder, gateways=(settings, settings), token=token) as honest:
             yield Guarded(honest, issuer, idp, settings, folder)
             await honest.settle()
+            lines = [str(line) for process in stack.processes for line in process.log]
+            assert not [line for line in lines if any(part in line for part in NEVER_LOGGED)]
 
 
 def bad_tokens(guarded: Guarded) -> dict[str, str]:
@@ -139,13 +149,16 @@ async def test_tokens_that_let_nobody_in(seconds: float, guarded: Guarded, figur
 
 async def test_endless_and_expired_tokens(guarded: Guarded, figures: Figures) -> None:
     """A token of 100 KB fits nowhere; one that held once is told to be renewed: 4401."""
-    table = {"endless": "x" * TOO_LONG, "expired": guarded.token(exp=time.time() - 60)}
+    table = {"endless": "eyJ" + "x" * TOO_LONG, "expired": guarded.token(exp=time.time() - 60)}
     raid = await guarded.honest.under(
         "tokens, endless and expired", figures, "tokens", clients=4, seconds=1.0, table=guarded.table(**table)
     )
+    # What is not read any more of a request is answered by a reset, which may overtake the 400.
+    for way in ("header", "subprotocol"):
+        assert raid.outcomes.pop(f"endless in a {way}: 400", 0) + raid.outcomes.pop(
+            f"endless in a {way}: dropped", 0
+        )
     assert raid.outcomes.keys() == {
-        "endless in a header: 400",
-        "endless in a subprotocol: 400",
         "endless in a message: close 1009",
         "expired in a header: 401",
         "expired in a subprotocol: close 4401",
@@ -190,7 +203,7 @@ async def test_expiry(guarded: Guarded, figures: Figures) -> None:
             assert await client.subscribe(*SYMBOLS) == {}
         await ends.until(lambda: ends.counts["authorized"])
         (warning,) = (frame for frame in ends.frames if frame["op"] == "authorized")
-        assert (warning["id"], warning["expires"]) == (None, round(expires * 1e6))
+        assert (warning.get("id"), warning["expires"]) == (None, round(expires * 1e6))
         await renews.answered(await renews.say("auth", token=guarded.token()))
         assert await ends.gone() == 4401
         late = time.time() - (expires + LEEWAY_S)
@@ -227,7 +240,7 @@ async def test_revocation(guarded: Guarded, figures: Figures) -> None:
 
 async def test_keys_change_and_cannot_be_had(guarded: Guarded, figures: Figures) -> None:
     """A new key counts without a restart; while the issuer is down, known keys count on (F26)."""
-    gateway, idp, issuer = guarded.honest.gateway, guarded.idp, guarded.issuer
+    gateway, idp, issuer = await guarded.another(), guarded.idp, guarded.issuer
     issuer.keys |= {"two": ("EdDSA", 1), "three": ("ES256", 2)}
     idp.document = issuer.document("one", "two")
     began = time.monotonic()
@@ -252,7 +265,7 @@ async def test_keys_change_and_cannot_be_had(guarded: Guarded, figures: Figures)
 async def test_a_ticket_on_two_gateways_at_once(guarded: Guarded, figures: Figures) -> None:
     """Of two connections that show the same ticket to two gateways in the same moment exactly one comes in."""
     honest = guarded.honest
-    tickets = [await ticket(guarded) for _ in range(TICKETS)]
+    tickets = [await ticket(guarded, f"visitor {number}") for number in range(TICKETS)]
     pairs = [[Raider(gateway.port) for gateway in honest.gateways] for _ in tickets]
     await asyncio.gather(*(raider.reach() for pair in pairs for raider in pair))
 
@@ -279,18 +292,17 @@ async def test_a_ticket_on_two_gateways_at_once(guarded: Guarded, figures: Figur
 async def test_limits_of_one_address_and_one_subject(guarded: Guarded, figures: Figures) -> None:
     """An address has so many connections and handshakes, a subject so many connections; others do not notice."""
     limits = {"MAX_PER_ADDRESS": 5, "MAX_PER_SUBJECT": 3, "HANDSHAKE_RATE": 1, "HANDSHAKE_BURST": 20}
-    gateway = await guarded.honest.stack.gateway(**guarded.settings, **limits)
-    await gateway.ready()
+    gateway = await guarded.another(**limits)
     held: list[Raider] = []
 
     async def come(source: str, subject: str, *headers: str) -> str:
         raider = Raider(gateway.port, source)
         token = f"Authorization: Bearer {guarded.token(sub=subject)}"
+        held.append(raider)
         status = await raider.knock(token, *headers)
         if status != "101":
             assert int(raider.headers["retry-after"]) >= 1
             return status
-        held.append(raider)
         return await raider.first()
 
     by_subject = [await come(f"127.0.0.{n}", "one") for n in (2, 3, 4, 5)]
@@ -313,14 +325,15 @@ async def test_limits_of_one_address_and_one_subject(guarded: Guarded, figures: 
 
 async def test_a_token_must_come_in_time(guarded: Guarded, figures: Figures) -> None:
     """A hundred clients that show no token at all are closed with 4501 once the time for it is over."""
-    gateway = await guarded.honest.stack.gateway(**guarded.settings, AUTH_S=AUTH_S)
-    await gateway.ready()
+    gateway = await guarded.another(AUTH_S=AUTH_S)
     raiders = [Raider(gateway.port) for _ in range(100)]
     began = time.monotonic()
     assert Counter(await asyncio.gather(*(raider.knock() for raider in raiders))) == {"101": 100}
     ends = Counter(await asyncio.gather(*(raider.end() for raider in raiders)))
     figures.within("no token", "all closed", time.monotonic() - began - AUTH_S, EXPIRY_S)
     assert ends == {"close 4501": 100}
+    for raider in raiders:
+        raider.leave()
     guarded.honest.unharmed()
 
 
@@ -333,10 +346,10 @@ async def knocked(gateway: Tickwire, *headers: str, path: str = "/v1/stream") ->
     return found
 
 
-async def ticket(guarded: Guarded) -> str:
+async def ticket(guarded: Guarded, subject: str) -> str:
     """Return a new ticket."""
     url = f"http://127.0.0.1:{guarded.honest.gateway.port}/v1/ticket"
-    headers = {"Authorization": f"Bearer {guarded.token()}"}
+    headers = {"Authorization": f"Bearer {guarded.token(sub=subject)}"}
     async with guarded.honest.stack.http.post(url, headers=headers) as answer:
         assert answer.status == 201, await answer.text()
         return str((await answer.json())["ticket"])
