@@ -135,7 +135,7 @@ def bad_tokens(guarded: Guarded) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("seconds", [2.5, pytest.param(15.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [1.5, pytest.param(15.0, marks=pytest.mark.slow)])
 async def test_tokens_that_let_nobody_in(seconds: float, guarded: Guarded, figures: Figures) -> None:
     """Whatever is wrong with a token, wherever it is shown, nobody comes in: 401, or 4501 where pages see it."""
     fault, bad = f"tokens for {seconds:g} s", bad_tokens(guarded)
@@ -186,7 +186,7 @@ async def test_pages_of_other_sites(guarded: Guarded, figures: Figures) -> None:
     }
     own = {"own": f"http://127.0.0.1:{port}"}
     raid = await guarded.honest.under(
-        "cross-site hijack", figures, "origins", clients=4, seconds=1.5, table=guarded.table(**foreign, **own)
+        "cross-site hijack", figures, "origins", clients=4, seconds=1.0, table=guarded.table(**foreign, **own)
     )
     expected = {f"{name}: {how}" for name in foreign for how in ("403", "close 4503")}
     assert raid.outcomes.keys() == expected | {"own: welcome"}
