@@ -75,7 +75,7 @@ class Checker:
             "unsubscribed": self._on_unsubscribed,
             "subscriptions": self._on_subscriptions,
             "pong": lambda frame: self._whole_answer(frame, "ping"),
-            "authorized": lambda frame: self._whole_answer(frame, "auth") if "id" in frame else None,
+            "authorized": lambda frame: self._whole_answer(frame, "auth") if frame.get("id") else None,
             "error": self._on_error,
             "day": self._on_day,
             "welcome": lambda _: None,

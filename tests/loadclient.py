@@ -49,10 +49,13 @@ class LoadClient(WSListener):
             async with asyncio.timeout(DEADLINE):
                 await transport.wait_disconnected()
 
-    async def connect(self, url: str) -> None:
-        """Open the connection to *url*."""
+    async def connect(self, url: str, *, token: str | None = None) -> None:
+        """Open the connection to *url*, with *token* where one is needed."""
         self.checker.opened()
-        self._transport, _ = await ws_connect(lambda: self, url, websocket_handshake_timeout=DEADLINE)
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._transport, _ = await ws_connect(
+            lambda: self, url, websocket_handshake_timeout=DEADLINE, extra_headers=headers
+        )
 
     def say(self, op: str, **fields: Any) -> int:
         """Send a command with the next id, and return that."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import Processor
 
@@ -22,6 +23,21 @@ _QUIET: Final = {
     "aiohttp.access": logging.WARNING,
     "asyncio": logging.WARNING,
 }
+
+
+class _Malformed(logging.Filter):
+    """Drops what aiohttp says of requests that are no HTTP: a traceback for each, with the beginning of a header.
+
+    `Authorization: Bearer …` of more than 8,190 bytes had its token in the log.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether *record* is of anything else."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError)
+
+
+_MALFORMED: Final = _Malformed()
 
 
 def configure(level: str, style: str) -> None:
@@ -61,6 +77,7 @@ def _install(handler: logging.Handler, level: str) -> None:
     root.setLevel(level.upper())
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(least)
+    logging.getLogger("aiohttp.server").addFilter(_MALFORMED)
     logging.captureWarnings(capture=True)
 
 

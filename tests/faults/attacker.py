@@ -17,13 +17,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from string import ascii_uppercase
 from typing import Any, Final
 
 import orjson
 import uvloop
 
-from tests.faults.raider import CLOSE, PING, TEXT, Raider
+from tests.faults.raider import PING, TEXT, Raider
 from tests.hostile import NAMES, NO_NAMES, masked
 
 NICE: Final = 15
@@ -50,6 +51,10 @@ class Attack:
     """Inputs per second, of each client or of all: as the kind says."""
     seconds: float
     symbols: list[str]
+    token: str
+    """A good one."""
+    table: dict[str, str]
+    """What is to be refused, by name."""
     inputs: int = 0
     connections: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -100,13 +105,7 @@ async def storm(attack: Attack) -> None:
         if raider is None:
             return
         held.append(raider)
-        opcode, payload = CLOSE, b""
-        try:
-            opcode, payload = await raider.frame()
-        except (OSError, EOFError):
-            attack.outcomes["dropped"] += 1
-            return
-        attack.outcomes["welcome" if opcode == TEXT else f"close {int.from_bytes(payload[:2], 'big')}"] += 1
+        attack.outcomes[await raider.first()] += 1
 
     began, comers = time.monotonic(), []
     for number in range(attack.clients):
@@ -263,7 +262,52 @@ async def _pings(attack: Attack, number: int) -> None:
     raider.leave()
 
 
-KINDS: Final = {kind.__name__: kind for kind in (storm, flood, symbols, frames, pings)}
+async def tokens(attack: Attack) -> None:
+    """Tokens that let nobody in: in a header, in a subprotocol, and as the first message."""
+    await attack.each(_tokens)
+
+
+async def _tokens(attack: Attack, number: int) -> None:
+    del number
+    for name, token in attack.table.items():
+        attack.inputs += 3
+        raider = Raider(attack.port, attack.source)
+        attack.outcomes[f"{name} in a header: {await raider.knock(f'Authorization: Bearer {token}')}"] += 1
+        raider.leave()
+        raider = Raider(attack.port, attack.source)
+        status = await raider.knock(f"{SUBPROTOCOL}, bearer.{token}")
+        how = await raider.first() if status == "101" else status
+        attack.outcomes[f"{name} in a subprotocol: {how}"] += 1
+        raider.leave()
+        raider = Raider(attack.port, attack.source)
+        how = await raider.knock()
+        if how == "101" and (how := await raider.first()) == "welcome":
+            await raider.say({"op": "auth", "id": 1, "token": token})
+            how = await raider.end()
+        attack.outcomes[f"{name} in a message: {how}"] += 1
+        raider.leave()
+        attack.connections += 3
+
+
+async def origins(attack: Attack) -> None:
+    """Pages of other sites, whose visitors have a good token."""
+    await attack.each(_origins)
+
+
+async def _origins(attack: Attack, number: int) -> None:
+    del number
+    for name, origin in attack.table.items():
+        for offer in (f"Authorization: Bearer {attack.token}", f"{SUBPROTOCOL}, bearer.{attack.token}"):
+            raider = Raider(attack.port, attack.source)
+            status = await raider.knock(f"Origin: {origin}", offer)
+            how = await raider.first() if status == "101" else status
+            attack.outcomes[f"{name}: {how}"] += 1
+            attack.inputs += 1
+            attack.connections += 1
+            raider.leave()
+
+
+KINDS: Final = {kind.__name__: kind for kind in (storm, flood, symbols, frames, pings, tokens, origins)}
 
 
 async def _attack(kind: str, attack: Attack) -> dict[str, Any]:
@@ -289,11 +333,15 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=1_000)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--symbols", default="A,B,C")
+    parser.add_argument(
+        "--table", type=Path, help="a JSON file: a good `token`, and a `table` of bad ones by name"
+    )
     given = vars(parser.parse_args())
     os.setpriority(os.PRIO_PROCESS, 0, NICE)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    kind, given["symbols"] = given.pop("kind"), given["symbols"].split(",")
+    kind, table, given["symbols"] = given.pop("kind"), given.pop("table"), given["symbols"].split(",")
+    given |= {"token": "", "table": {}} if table is None else orjson.loads(table.read_bytes())
     sys.stdout.write("go\n")
     sys.stdout.flush()
     sys.stdout.write(orjson.dumps(uvloop.run(_attack(kind, Attack(**given)))).decode() + "\n")

@@ -17,7 +17,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +82,10 @@ class Raid:
 
 
 class Honest:
-    """One producer, gateways with *settings*, and *clients* that are spread over them."""
+    """One producer, *gateways* (settings of each), and *clients* that are spread over them.
+
+    *token*: what client number so much shows, where the gateways want to see something.
+    """
 
     def __init__(
         self,
@@ -91,8 +94,10 @@ class Honest:
         *,
         gateways: Sequence[Mapping[str, object]] = ({},),
         clients: int = CLIENTS,
+        token: Callable[[int], str | None] = lambda _: None,
     ) -> None:
         self.stack, self._folder, self._given, self._count = stack, folder, gateways, clients
+        self._token = token
         self.clients: list[LoadClient] = []
         self.gateways: list[Tickwire] = []
         self.producer: Tickwire
@@ -175,6 +180,7 @@ class Honest:
 
     async def _raid(self, kind: str, options: Mapping[str, object]) -> Raid:
         before = await self.p99_ms(BEFORE_S)
+        assert await self.gateway.probe("/livez") == (200, "alive")  # over a connection that stays, and is counted
         memory, files = self.gateway.memory()["Rss"], files_of(self.gateway)
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         command = (sys.executable, "-m", "tests.faults.attacker", kind, str(self.gateway.port), *words)
@@ -185,9 +191,11 @@ class Honest:
             async with asyncio.timeout(LONGEST_S):
                 assert await attacker.stdout.readline() == b"go\n"
                 self._ages.clear()
-                probing = asyncio.create_task(self._probe(lags), name="probe")
+                over = asyncio.Event()
+                probing = asyncio.create_task(self._probe(lags, over), name="probe")
                 told = orjson.loads(await attacker.stdout.read())
-                probing.cancel()
+                over.set()
+                await probing
         finally:
             if attacker.returncode is None:
                 attacker.kill()
@@ -232,7 +240,8 @@ class Honest:
     async def _come(self, number: int) -> None:
         client = LoadClient(Checker(f"honest {number}", sample=50), seen=self._seen)
         await self._open.enter_async_context(client)
-        await client.connect(self.gateways[number % len(self.gateways)].stream)
+        gateway = self.gateways[number % len(self.gateways)]
+        await client.connect(gateway.stream, token=self._token(number))
         self.clients.append(client)
         await client.subscribe(*(SYMBOLS[(number * 7 + k) % len(SYMBOLS)] for k in range(EACH)))
         assert client.rejected == {}
@@ -246,8 +255,8 @@ class Honest:
         ages = sorted(self._ages)
         return ages[int(0.99 * (len(ages) - 1))] * 1e3
 
-    async def _probe(self, lags: list[float]) -> None:
-        while True:
+    async def _probe(self, lags: list[float], over: asyncio.Event) -> None:
+        while not over.is_set():
             began = time.monotonic()
             assert await self.gateway.probe("/livez") == (200, "alive")
             lags.append(time.monotonic() - began)

@@ -26,6 +26,16 @@ class Raider:
         self._reader: StreamReader
         self._writer: StreamWriter | None = None
 
+    async def reach(self) -> None:
+        """Open the connection and say nothing yet.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        self._reader, self._writer = await asyncio.open_connection(
+            "127.0.0.1", self._port, local_addr=(self._source, 0), limit=HEAD_BYTES
+        )
+
     async def knock(self, *headers: str, path: str = "/v1/stream") -> str:
         """Ask for a WebSocket, with more *headers*; return the status, or how the connection ended before one."""
         lines = [
@@ -39,9 +49,9 @@ class Raider:
         ]
         try:
             async with asyncio.timeout(ANSWER_S):
-                self._reader, self._writer = await asyncio.open_connection(
-                    "127.0.0.1", self._port, local_addr=(self._source, 0), limit=HEAD_BYTES
-                )
+                if self._writer is None:
+                    await self.reach()
+                assert self._writer is not None
                 self._writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
                 head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         except (OSError, EOFError, TimeoutError) as error:
@@ -77,6 +87,15 @@ class Raider:
         if size > 125:
             size = int.from_bytes(await self._reader.readexactly(2 if size == 126 else 8), "big")
         return first & 15, await self._reader.readexactly(size)
+
+    async def first(self) -> str:
+        """Return `welcome`, or how the connection ended before one."""
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                opcode, payload = await self.frame()
+        except (OSError, EOFError, TimeoutError) as error:
+            return _ended(error)
+        return "welcome" if opcode == TEXT else _closed(payload)
 
     async def answer(self) -> dict[str, Any]:
         """Return the next text frame but ticks and greeting, parsed; `close`: how it ended instead."""

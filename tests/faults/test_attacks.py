@@ -62,24 +62,24 @@ async def test_connection_storm(comers: int, seconds: float, honest: Honest, fig
     assert raid.grown <= PLACES * CROWD_KB * 1024
 
 
-@pytest.mark.parametrize(("clients", "seconds"), sizes((5, 2.5), (10, 15.0)))
+@pytest.mark.parametrize(("clients", "seconds"), sizes((5, 1.5), (10, 15.0)))
 async def test_command_flood(
     clients: int, seconds: float, honest: Honest, broker_control: Broker, figures: Figures
 ) -> None:
     """Who sends 1,000 commands a second is closed with 4429, and costs the broker one queue a symbol (F16)."""
     fault = f"F16 {clients} clients of 1,000 commands/s for {seconds:g} s"
-    symbols = ",".join(SYMBOLS + QUIET)
+    symbols, before = ",".join(SYMBOLS + QUIET), set(await asyncio.to_thread(queues, broker_control))
     raid = await honest.under(
         fault, figures, "flood", clients=clients, rate=1_000, seconds=seconds, symbols=symbols
     )
     assert raid.outcomes.keys() == {"close 4429"}
     assert raid.outcomes["close 4429"] >= clients
     # Queues have names of their own and are kept for 30 s: each that was declared is still there.
-    declared = len(await asyncio.to_thread(queues, broker_control))
-    figures.within(fault, "queues on the broker", declared, len(SYMBOLS + QUIET) + 5, "")
+    after = set(await asyncio.to_thread(queues, broker_control))
+    figures.within(fault, "queues declared", len(after - before), len(QUIET), "")
 
 
-@pytest.mark.parametrize(("clients", "seconds"), sizes((10, 2.5), (20, 15.0)))
+@pytest.mark.parametrize(("clients", "seconds"), sizes((10, 1.5), (20, 15.0)))
 async def test_hostile_symbols(
     clients: int, seconds: float, honest: Honest, broker_control: Broker, figures: Figures
 ) -> None:
@@ -87,14 +87,14 @@ async def test_hostile_symbols(
     fault = f"F17 hostile symbols, {clients} clients for {seconds:g} s"
     before = set(await asyncio.to_thread(queues, broker_control))
     raid = await honest.under(fault, figures, "symbols", clients=clients, seconds=seconds)
-    assert raid.outcomes.total() == raid.inputs > 500
+    assert raid.outcomes.total() == raid.inputs > 100
     assert raid.outcomes.keys() == {"error bad_symbol", "error too_many_symbols", "rejected", "unsubscribed"}
     after = set(await asyncio.to_thread(queues, broker_control))
     figures.within(fault, "queues declared", len(after - before), 0, "")
     figures.within(fault, "memory", raid.grown / 1024**2, GROWN_MB, "MB")
 
 
-@pytest.mark.parametrize(("clients", "seconds"), sizes((4, 2.5), (8, 15.0)))
+@pytest.mark.parametrize(("clients", "seconds"), sizes((4, 1.5), (8, 15.0)))
 async def test_frames_that_are_none(clients: int, seconds: float, honest: Honest, figures: Figures) -> None:
     """A header of 2^63 bytes, a million fragments, a deflate bomb: 1009 or 1002, and no memory (F24)."""
     fault = f"F24 frames, {clients} clients for {seconds:g} s"
@@ -109,7 +109,7 @@ async def test_frames_that_are_none(clients: int, seconds: float, honest: Honest
     assert raid.inputs > 1_000_000
 
 
-@pytest.mark.parametrize(("clients", "seconds"), sizes((4, 2.5), (8, 15.0)))
+@pytest.mark.parametrize(("clients", "seconds"), sizes((4, 1.5), (8, 15.0)))
 async def test_ping_flood(clients: int, seconds: float, honest: Honest, figures: Figures) -> None:
     """Who sends 10,000 pings a second and reads no pong is thrown out, and no pong piles up (F25)."""
     fault = f"F25 {clients} clients of 10,000 pings/s for {seconds:g} s"

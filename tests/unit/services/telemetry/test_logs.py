@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from aiohttp.http_exceptions import LineTooLong
 
 from services.telemetry import logs
 
@@ -27,6 +28,18 @@ def _restored() -> Iterator[None]:
 
 def _lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_what_is_no_http_is_not_quoted(capsys: pytest.CaptureFixture[str]) -> None:
+    """A header that aiohttp refuses, and would quote with the token in it, is in no line; other errors are."""
+    logs.configure("info", "json")
+    server = logging.getLogger("aiohttp.server")
+
+    server.error("Error handling request", exc_info=LineTooLong(b"Bearer secret"))
+    server.error("Error handling request", exc_info=ValueError("ours"))
+
+    (line,) = _lines(capsys)
+    assert "ours" in str(line["exception"])
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
