@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, NoReturn, TypeVar
 
-from aiormq.exceptions import ChannelAccessRefused
+from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 from prometheus_client import CollectorRegistry
 
 from services.broker import topology
@@ -31,7 +31,7 @@ from services.runtime.clock import Clock
 PREFETCH: Final = 1_000
 """Messages of the revocation log that the broker sends ahead of our acks."""
 LOOK_S: Final = 1.0
-"""Between two looks for a revocation log that is not made yet, where this user may only read it."""
+"""Between two looks for a revocation log that is not made yet, where this user may only read it, or not up yet."""
 ROLE: Final = "admission"
 
 T = TypeVar("T")
@@ -125,7 +125,10 @@ class RabbitAdmission(Admission):
                 return True
             try:
                 await declare_revocations(link)
-            except ChannelAccessRefused:
+            except (
+                ChannelAccessRefused,
+                ChannelNotFoundEntity,
+            ):  # the latter: it is there, its home is not up yet
                 return False
             return True
 

@@ -72,8 +72,9 @@ def _of_transport(error: BaseException) -> LostReason:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what it came from."""
-    cause: BaseException | None = error
-    while cause is not None:
+    """The error, and what it came from: aiormq raises one error again and again, so that they may stand in a ring."""
+    seen, cause = set[int](), error
+    while cause is not None and id(cause) not in seen:
         yield cause
+        seen.add(id(cause))
         cause = cause.__cause__ or cause.__context__

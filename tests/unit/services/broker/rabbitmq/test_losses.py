@@ -71,3 +71,10 @@ def test_a_fault_of_tls_is_found_inside_others() -> None:
     outer = exceptions.AMQPConnectionError("y")
     outer.__context__ = inner
     assert by_error(outer).reason is LostReason.TLS
+
+
+def test_errors_in_a_ring_have_an_end() -> None:
+    """Two errors that came from each other, as aiormq makes them, are looked through once."""
+    one, two = exceptions.AMQPConnectionError("x"), exceptions.AMQPConnectionError("y")
+    one.__cause__, two.__cause__ = two, one
+    assert by_error(one).reason is LostReason.BROKEN
