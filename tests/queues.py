@@ -21,6 +21,10 @@ SHARED: Final = (
 """How the names of queues begin that several processes consume, or a witness alone."""
 
 
+APART: Final = (LOG_QUEUE, "tickwire.revocations", "tickwire.ticket.", WITNESS)
+"""How the names of queues begin that other tests may have left on the broker."""
+
+
 def followed(broker: Broker) -> Counter[str]:
     """Return how many live queues are bound to each symbol's ticks, by symbol."""
     return Counter(symbol for symbol, _ in _bindings(broker))
@@ -49,6 +53,6 @@ def consumers(broker: Broker) -> Counter[int]:
 
 
 def queues(broker: Broker) -> list[str]:
-    """Return the names of all queues but the log and those of a witness."""
+    """Return the names of all queues but the logs, those of a witness, and tickets, which end by themselves."""
     names = broker.ctl("list_queues", "name").splitlines()[1:]
-    return [name for name in names if name != LOG_QUEUE and not name.startswith(WITNESS)]
+    return [name for name in names if not name.startswith(APART)]
