@@ -298,7 +298,7 @@ LEFT_OVER: Final[dict[str, list[Act]]] = {
     "history asks questions": [publish("tickwire.rpc", "history")],
 }
 """What each user may do though its process does not: RabbitMQ's permissions go by the name of a queue or exchange,
-and by the routing key in topic exchanges only.  docs/decisions/0016 says of each why."""
+and by the routing key in topic exchanges only.  docs/decisions/0015 says of each why."""
 
 
 @pytest.fixture(name="topology_stands")

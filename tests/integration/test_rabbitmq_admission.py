@@ -107,6 +107,7 @@ async def revoke(url: str, *revocations: Revocation) -> None:
 async def test_a_frozen_broker_is_no_answer(vhost_url: str) -> None:
     """Whoever waits for a frozen broker is told after 2 s; what was put before is not lost by that."""
     async with proxied_door(vhost_url) as (proxy, gateway):
+        await heard(vhost_url, gateway.record)  # all is set up
         name = secrets.token_hex(16)
         await gateway.port.put(name)
         proxy.freeze()

@@ -90,7 +90,8 @@ class Link(TapListener):
     def answer_within(self, seconds: float = ANSWER_S) -> Iterator[None]:
         """End the connection if the block takes longer: a request cannot be taken back.
 
-        Cancelling one makes aiormq close its channel, and with it every consumer there.
+        Cancelling one makes aiormq close its channel, and with it every consumer there.  Now and then aiormq
+        swallows the cancellation, and the block ends as if nothing had been; then it is raised here.
         """
         timer = asyncio.get_running_loop().call_later(
             seconds, self.end, LostReason.SILENT, f"no answer to a request for {seconds:g} s"
@@ -99,6 +100,8 @@ class Link(TapListener):
             yield
         finally:
             timer.cancel()
+        if is_cancelled():
+            raise asyncio.CancelledError
 
     async def open_up(self) -> None:
         """Connect.

@@ -72,8 +72,9 @@ def _of_transport(error: BaseException) -> LostReason:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what it came from: aiormq raises one error again and again, so that they may stand in a ring."""
-    seen, cause = set[int](), error
+    """The error, and what it came from: aiormq raises one again and again, so they may stand in a ring."""
+    seen = set[int]()
+    cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
         yield cause
         seen.add(id(cause))
