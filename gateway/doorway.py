@@ -77,7 +77,10 @@ class Guest:
         self._door.porch.leave(self)
 
     def rests(self) -> None:
-        """The request is answered, and the connection stays open: the next request is awaited."""
+        """The request has its answer: within the time of another request it is taken, and that request is there.
+
+        Without it a client that reads nothing would keep socket and answer for ever.
+        """
         self._rested = True
         self._door.await_request(self, again=True)
 

@@ -18,6 +18,7 @@ from gateway.admission.revoked import Revoked
 from gateway.admission.ticketoffice import TicketOffice
 from gateway.closing import TOKEN_REFUSED
 from gateway.metrics import Reading
+from gateway.readings import census_readings
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
 from gateway.wires.keyfetch import fetch_keys
@@ -78,15 +79,12 @@ class Entrance:
     def readings(self) -> Iterator[Reading]:
         """Yield what metrics show of the entrance."""
         yield from self._authority.readings()
-        census = self._census
-        yield _gauge("client_addresses", "Addresses with connections.", census.addresses)
-        yield _gauge("client_subjects", "Subjects with connections.", census.subjects)
+        yield from census_readings(self._census)
         yield _gauge("revocations", "Subjects and tokens known to be called back.", len(self._revoked))
         overflowed = [("", float(self._revoked.overflowed))]
         yield Reading(
             "revocations_overflowed", "Revocations forgotten for want of room.", "counter", None, overflowed
         )
-        yield _gauge("handshake_buckets", "Addresses whose last handshakes are remembered.", census.buckets)
 
     # ---------------------------------------------------------------------------------- what the log tells us
 

@@ -87,7 +87,10 @@ def visitors(runner: web.AppRunner, *, idle_s: float) -> Callable[[Guest], Visit
 
 @web.middleware
 async def arrival(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Let *handler* begin once the whole request is there, its body read, and tell the doorway of both ends."""
+    """Let *handler* begin once the whole request is there, its body read, and tell the doorway of both ends.
+
+    The answer itself is written after this: its client has the time of another request to take it.
+    """
     if not isinstance(request.protocol, Visitor):
         return await handler(request)
     guest = request.protocol.guest

@@ -22,6 +22,8 @@ from gateway.wires.visitor import LINGER_S, arrival, visitors
 from tests.eventually import eventually
 
 BODY: Final = 1_024
+LARGE: Final = 32_000_000
+"""More than the kernel takes for one connection."""
 MARK: Final = b"OURMARK"
 """What no answer may repeat."""
 UPGRADE: Final = (
@@ -81,6 +83,11 @@ async def house(*, first_byte_s: float = 60.0, request_s: float = 60.0, most: in
     secure_answers(app, lambda _: here[0].secure)
     app.router.add_get("/up", up)
     app.router.add_get("/broken", broken)
+
+    async def large(_: web.Request) -> web.Response:
+        return web.Response(body=bytes(LARGE))
+
+    app.router.add_get("/large", large)
     app.router.add_get("/slow", slow)
     app.router.add_post("/echo", echo)
     add_pages(app, {"index.html": Page(b"<p>", "text/html; charset=utf-8")})
@@ -252,6 +259,20 @@ async def test_an_answer_may_take_its_time() -> None:
         assert (await asyncio.wait_for(reader.readuntil(b"done"), 5)).startswith(b"HTTP/1.1 200 ")
         assert sum(here.door.overdue.values()) == 0
         writer.close()
+
+
+async def test_an_answer_that_nobody_reads_is_bounded() -> None:
+    """A client that does not take its answer is dropped after the time of a request, whether it stays or not."""
+    async with house(request_s=0.3) as here:
+        for end in (b"", b"Connection: close\r\n"):
+            reader, writer = await here.call()
+            writer.write(b"GET /large HTTP/1.1\r\nHost: x\r\n" + end + b"\r\n")
+            await eventually(lambda: here.door.porch)
+            await eventually(lambda: not here.door.porch)
+            with suppress(ConnectionResetError):
+                assert len(await asyncio.wait_for(reader.read(), 5)) < LARGE
+            writer.close()
+        assert here.door.overdue[Overdue.IDLE] == 2
 
 
 async def test_a_body_in_time_is_read() -> None:
