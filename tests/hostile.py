@@ -79,30 +79,74 @@ SEEDS: Final[list[dict[str, Any]]] = [
     {"op": "auth", "id": 5, "token": "e30.e30.e30"},
 ]
 """One command of each kind, and the options."""
-SCRAPS: Final = [
-    *("null", "true", "NaN", "Infinity", "-Infinity", "-0", "0", "1e400", "1e-400", "9" * 400, "0." + "1" * 400),
-    *("18446744073709551616", "-9223372036854775809", "9007199254740992", "1.0", '""', "[]", "{}"),
-    *("[" * 2_000, "]" * 50, '{"a":' * 500, '"\\ud800"', '"\\udfff\\ud800"', '"\\u0000"', '"\\', "\\", '"', ","),
-    *('"op":"list"', '"id":8', '"symbols":["*"]', '"resume":{"A":{}}', '"max_rate":-1', '"snapshot":0'),
-    *('"' + "x" * 5_000 + '"', '["A"]', '"*"', '["*","A"]', "\ufeff", "\u202e", "\u2028", "\x00", "\x1f"),
+VALUES: Final = [
+    *("null", "true", "-0", "0", "1e-400", "9" * 300, "0." + "1" * 400, '""', "[]", "{}", "[[[[]]]]", "1.0"),
+    *("18446744073709551616", "-9223372036854775809", "9007199254740992", "9007199254740991", "100.1", "0.1"),
+    *('"\\u0000"', '["A"]', '"*"', '["*","A"]', '["*"]', '[["A"]]', '{"A":{"epoch":1,"seq":0}}', '{"A":1}'),
+    *('"' + "x" * 5_000 + '"', '"list"', '"ping"', '"auth"', '"subscribe"', "[" * 900 + "]" * 900),
     *(orjson.dumps(name).decode() for name in NAMES),
+]
+"""Whole values."""
+SCRAPS: Final = [
+    *VALUES,
+    *(
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e400",
+        "[" * 2_000,
+        "]" * 50,
+        '{"a":' * 500,
+        '"\\ud800"',
+        '"\\udfff\\ud800"',
+    ),
+    *('"\\', "\\", '"', ",", "\ufeff", "\u202e", "\u2028", "\x00", "\x1f"),
+    *('"op":"list",', '"id":8,', '"symbols":["*"],', '"resume":{"A":{}},', '"max_rate":-1,', '"snapshot":0,'),
 ]
 """Pieces of JSON, and of what is none, to be put anywhere."""
 
 
 def nearly_commands(count: int, seed: int) -> Iterator[str]:
-    """Yield *count* texts that began as commands, with one to four things wrong; the same ones for each *seed*."""
+    """Yield *count* texts that began as commands; the same ones for each *seed*.
+
+    Two of three are still JSON, with one to three fields that are wrong, missing or there twice.
+    """
     dice = random.Random(seed)
     for _ in range(count):
-        text = orjson.dumps(dice.choice(SEEDS)).decode()
-        for _ in range(dice.randrange(1, 5)):
-            text = _spoiled(text, dice)
-        yield text
+        fields = [(name, orjson.dumps(value).decode()) for name, value in dice.choice(SEEDS).items()]
+        for _ in range(dice.choice([1, 1, 2, 3])):
+            _spoil(fields, dice)
+        text = "{" + ",".join(f'"{name}":{value}' for name, value in fields) + "}"
+        match dice.randrange(100):
+            case 0:
+                yield dice.choice(VALUES)
+            case chance if chance < 33:
+                yield _spoiled(text, dice)
+            case _:
+                yield text
+
+
+def _spoil(fields: list[tuple[str, str]], dice: random.Random) -> None:
+    """Make one of *fields* a wrong one."""
+    at = dice.randrange(len(fields))
+    name, value = fields[at]
+    match dice.randrange(6):
+        case 0 if len(fields) > 1:
+            del fields[at]
+        case 1:
+            fields.insert(dice.randrange(len(fields)), (name, dice.choice(VALUES)))
+        case 2:
+            fields[at] = (dice.choice(["op", "id", "symbols", "resume", "max_rate", "snapshot", "token"]), value)
+        case 3:
+            fields[at] = ("symbols", f"[{dice.choice(VALUES)},{dice.choice(VALUES)}]")
+        case _:
+            fields[at] = (name, dice.choice(VALUES))
 
 
 def _spoiled(text: str, dice: random.Random) -> str:
+    """Return *text* with something wrong anywhere."""
     at, to = sorted(dice.randrange(len(text) + 1) for _ in range(2))
-    match dice.randrange(8):
+    match dice.randrange(5):
         case 0:
             return text[:at] + text[to:]
         case 1:
@@ -111,20 +155,7 @@ def _spoiled(text: str, dice: random.Random) -> str:
             return text[:at] + text[at:to] * dice.randrange(2, 50) + text[to:]
         case 3:
             return text[:at] + chr(dice.choice([dice.randrange(128), dice.randrange(0xD800)])) + text[at + 1 :]
-        case 4:
-            return text.replace(dice.choice('"[]{}:,'), dice.choice('"[]{}:,'), 1)
-        case _:
-            return _replaced(text, dice)
-
-
-def _replaced(text: str, dice: random.Random) -> str:
-    """Put a scrap in the place of a whole value, which leaves the text JSON more often than not."""
-    spots = [at + 1 for at, char in enumerate(text) if char in ":,["]
-    if not spots:
-        return text + dice.choice(SCRAPS)
-    at = dice.choice(spots)
-    ends = [place for mark in ",]}" if (place := text.find(mark, at)) >= 0]
-    return text[:at] + dice.choice(SCRAPS) + text[min(ends, default=len(text)) :]
+    return text.replace(dice.choice('"[]{}:,'), dice.choice('"[]{}:,'), 1)
 
 
 def masked(opcode: int, data: bytes = b"", *, fin: bool = True, reserved: int = 0) -> bytes:
