@@ -62,7 +62,7 @@ async def test_connection_storm(comers: int, seconds: float, honest: Honest, fig
     assert raid.grown <= PLACES * CROWD_KB * 1024
 
 
-@pytest.mark.parametrize(("clients", "seconds"), sizes((5, 1.5), (10, 15.0)))
+@pytest.mark.parametrize(("clients", "seconds"), sizes((5, 1.5), (5, 15.0)))
 async def test_command_flood(
     clients: int, seconds: float, honest: Honest, broker_control: Broker, figures: Figures
 ) -> None:
@@ -79,7 +79,7 @@ async def test_command_flood(
     figures.within(fault, "queues declared", len(after - before), len(QUIET), "")
 
 
-@pytest.mark.parametrize(("clients", "seconds"), sizes((10, 1.5), (20, 15.0)))
+@pytest.mark.parametrize(("clients", "seconds"), sizes((10, 1.5), (10, 15.0)))
 async def test_hostile_symbols(
     clients: int, seconds: float, honest: Honest, broker_control: Broker, figures: Figures
 ) -> None:
@@ -94,7 +94,7 @@ async def test_hostile_symbols(
     figures.within(fault, "memory", raid.grown / 1024**2, GROWN_MB, "MB")
 
 
-@pytest.mark.parametrize(("clients", "seconds"), sizes((4, 1.5), (8, 15.0)))
+@pytest.mark.parametrize(("clients", "seconds"), sizes((4, 1.5), (4, 15.0)))
 async def test_frames_that_are_none(clients: int, seconds: float, honest: Honest, figures: Figures) -> None:
     """A header of 2^63 bytes, a million fragments, a deflate bomb: 1009 or 1002, and no memory (F24)."""
     fault = f"F24 frames, {clients} clients for {seconds:g} s"
@@ -109,7 +109,7 @@ async def test_frames_that_are_none(clients: int, seconds: float, honest: Honest
     assert raid.inputs > 1_000_000
 
 
-@pytest.mark.parametrize(("clients", "seconds"), sizes((4, 1.5), (8, 15.0)))
+@pytest.mark.parametrize(("clients", "seconds"), sizes((4, 1.5), (4, 15.0)))
 async def test_ping_flood(clients: int, seconds: float, honest: Honest, figures: Figures) -> None:
     """Who sends 10,000 pings a second and reads no pong is thrown out, and no pong piles up (F25)."""
     fault = f"F25 {clients} clients of 10,000 pings/s for {seconds:g} s"
