@@ -158,6 +158,9 @@ class RabbitControls:
 
     async def admission(self, name: str, most: int = WAITING) -> Admission:
         """See `Controls`."""
+        # Made beforehand: of two readers that come to a broker without the log at the same moment one may be
+        # thrown out (541, `stream_not_found` in RabbitMQ 3.10.8) and has to come back.
+        await RabbitRevoker(str(self._url), name="maker", clock=SystemClock()).revoke([])
         return RabbitAdmission(await self.through(name), name=name, clock=SystemClock(), most=most)
 
     async def revoker(self) -> Revoker:
