@@ -7,7 +7,6 @@ own, of whom none may be dropped or miss a tick whatever is tried beside them.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 import os
 import sys
@@ -20,14 +19,14 @@ from typing import Any, Final
 
 import pytest
 import pytest_asyncio
-from joserfc import jwk
 
 from tests.checker import Checker
 from tests.conftest import clean
+from tests.faults.badtokens import bad_tokens
 from tests.faults.figures import Figures
 from tests.faults.honest import SYMBOLS, Honest
 from tests.faults.raider import Raider
-from tests.issuer import AUDIENCE, ISSUER, IdentityProvider, Issuer, encoded, signed
+from tests.issuer import AUDIENCE, ISSUER, IdentityProvider, Issuer
 from tests.stack import Stack, Tickwire
 from tests.streamclient import StreamClient
 
@@ -97,48 +96,10 @@ async def _guarded(amqp_url: str, tmp_path_factory: pytest.TempPathFactory) -> A
             assert not [line for line in lines if any(part in line for part in NEVER_LOGGED)]
 
 
-def bad_tokens(guarded: Guarded) -> dict[str, str]:
-    """Return tokens that let nobody in, by what is wrong with them."""
-    now, good = time.time(), guarded.token()
-    header, payload, signature = good.split(".")
-    es256 = guarded.issuer.key("one")
-    assert isinstance(es256, jwk.ECKey)
-    public = es256.as_pem(private=False)
-    hs256 = f"{encoded({'alg': 'HS256', 'kid': 'one'})}.{payload}"
-    stranger = Issuer({"one": ("ES256", 7), "elsewhere": ("ES256", 8)})
-    claims = {"iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + 600, "sub": "u", "symbols": ["*"]}
-    return {
-        "alg none": signed({"alg": "none", "kid": "one"}, claims, "none", es256),
-        "alg none with a signature": signed({"alg": "none", "kid": "one"}, claims, "ES256", es256),
-        "no signature": f"{header}.{payload}.",
-        "HS256 with the public key": f"{hs256}.{encoded(hmac.digest(public, hs256.encode(), 'sha256'))}",
-        "another algorithm named": signed({"alg": "RS256", "kid": "one"}, claims, "ES256", es256),
-        "another payload": f"{header}.{guarded.token(sub='root').split('.')[1]}.{signature}",
-        "a stranger's key": stranger.token(now),
-        "an unknown key": stranger.token(now, "elsewhere"),
-        "another audience": guarded.token(aud="elsewhere"),
-        "no audience": guarded.token(aud=None),
-        "another issuer": guarded.token(iss="https://login.example.com/"),
-        "an issuer that begins alike": guarded.token(iss=ISSUER + "x"),
-        "no issuer": guarded.token(iss=None),
-        "not yet": guarded.token(nbf=now + 3600),
-        "issued in the future": guarded.token(iat=now + 3600),
-        "no end": guarded.token(exp=None),
-        "an end too far away": guarded.token(exp=now + 10**9),
-        "an end that is a text": guarded.token(exp=str(now + 600)),
-        "crit": guarded.token(header={"crit": ["exp"]}),
-        "truncated": good[:-20],
-        "truncated to two parts": f"{header}.{payload}",
-        "five parts": f"{good}.{payload}.{signature}",
-        "no token": "x",
-        "symbols that are no list": guarded.token(symbols="*"),
-    }
-
-
 @pytest.mark.parametrize("seconds", [1.5, pytest.param(15.0, marks=pytest.mark.slow)])
 async def test_tokens_that_let_nobody_in(seconds: float, guarded: Guarded, figures: Figures) -> None:
     """Whatever is wrong with a token, wherever it is shown, nobody comes in: 401, or 4501 where pages see it."""
-    fault, bad = f"tokens for {seconds:g} s", bad_tokens(guarded)
+    fault, bad = f"tokens for {seconds:g} s", bad_tokens(guarded.issuer)
     raid = await guarded.honest.under(
         fault, figures, "tokens", clients=8, seconds=seconds, table=guarded.table(**bad)
     )
