@@ -58,6 +58,7 @@ async def test_clock_is_set(
         assert not [client for client in market.clients if client.told]
 
 
+@pytest.mark.slow
 async def test_producer_restarts_in_the_past(stack: Stack, clock: Path, tmp_path: Path, figures: Figures) -> None:
     """A producer that starts again with its clock 300 s back begins a later epoch all the same."""
     fault = f"F28 producer restarted {LONG_AGO_S:g} s back"

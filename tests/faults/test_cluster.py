@@ -32,6 +32,7 @@ async def _stack(cluster: Cluster) -> AsyncIterator[Stack]:
         yield stack
 
 
+@pytest.mark.slow
 async def test_node_killed(stack: Stack, cluster: Cluster, tmp_path: Path, figures: Figures) -> None:
     """Clients get all that another node's producer publishes; their node killed, they go on from a third (F5)."""
     fault = "F5 gateway's node killed"

@@ -131,6 +131,7 @@ async def test_replica_killed(stack: Stack, tmp_path: Path, figures: Figures) ->
     assert (outcome.missing, outcome.open, outcome.conflated) == ({}, {}, 0)
 
 
+@pytest.mark.slow
 async def test_no_replica(stack: Stack, tmp_path: Path, figures: Figures) -> None:
     """Without history, what nobody can repeat is named after 5 s; live ticks go on, and its return is noticed."""
     fault = "history: both replicas killed"

@@ -31,7 +31,7 @@ ACCEPTED_S: Final = 5.0
 pytestmark = pytest.mark.timeout(180)
 
 
-@pytest.mark.parametrize("kind", ["gateway", "producer"])
+@pytest.mark.parametrize("kind", ["gateway", pytest.param("producer", marks=pytest.mark.slow)])
 async def test_stalled_loop(kind: str, stack: Stack, tmp_path: Path, figures: Figures) -> None:
     """A stall of 2 s costs neither a connection nor a tick: all come late, or are told (F29)."""
     fault = f"F29 {kind} stalls {STALL_S:g} s"
@@ -79,6 +79,7 @@ async def cpu_share(process: Tickwire, seconds: float) -> float:
     return (process.cpu_s() - used) / (time.monotonic() - began)
 
 
+@pytest.mark.slow
 async def test_files_exhausted(stack: Stack, tmp_path: Path, figures: Figures) -> None:
     """Without a file descriptor newcomers wait, those who are there go on, no core is burnt, and it ends (F30)."""
     fault = "F30 files exhausted"

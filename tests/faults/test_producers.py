@@ -154,7 +154,8 @@ async def test_leader_killed_without_standby(stack: Stack, tmp_path: Path, figur
     assert (outcome.missing, outcome.open, outcome.conflated) == ({}, {}, 0)
 
 
-@pytest.mark.parametrize("freezes", [1, pytest.param(6, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("freezes", [1, 6])
 async def test_leader_frozen(freezes: int, stack: Stack, tmp_path: Path, figures: Figures) -> None:
     """A leader frozen until its standby leads, then thawed, confuses nobody; one leads afterwards (F12)."""
     fault = f"F12 leader frozen {freezes} x until its standby leads"
@@ -182,6 +183,7 @@ async def test_leader_frozen(freezes: int, stack: Stack, tmp_path: Path, figures
     assert (outcome.missing, outcome.open, outcome.conflated) == ({}, {}, 0)
 
 
+@pytest.mark.slow
 async def test_zombie_talks(stack: Stack, tmp_path: Path, figures: Figures) -> None:
     """Ticks, marks and a directory of a run that is over change nothing for anybody, newcomers included (F12)."""
     fault = "F12 an old run goes on talking"

@@ -63,6 +63,7 @@ class Ages:
         return found[int(0.99 * (len(found) - 1))] * 1e3
 
 
+@pytest.mark.slow
 async def test_slow_readers_are_conflated_and_cost_a_bounded_memory(stack: Stack, figures: Figures) -> None:
     """30 clients that read 1 KB/s stay connected, cost under 300 KB each, and catch up once they read (F18)."""
     fault, ages = "F18 readers of 1 KB/s", Ages()

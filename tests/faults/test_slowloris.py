@@ -82,6 +82,7 @@ async def test_slow_requests_are_ended(stack: Stack, figures: Figures) -> None:
         beside.checker.finish()
 
 
+@pytest.mark.slow
 async def test_a_crowd_of_slow_requests_is_thinned_out(stack: Stack, figures: Figures) -> None:
     """With 100 places for pending ones, 2,000 lose their oldest at once, and honest clients still come in."""
     fault = "F21 slowloris, 100 places"

@@ -155,7 +155,7 @@ class Wanderer:
 
 
 @pytest.mark.parametrize("history", [True, False], ids=["history", "no-history"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3))])
 async def test_every_tick_is_accounted_for(
     seed: int,
     history: bool,  # noqa: FBT001 - a parameter
