@@ -98,6 +98,15 @@ class Doorkeeper:
         crowded = self.census.enter(caller.key, given.subject, given.max_connections)
         return Seat(self.census, caller.key, entitlement) if crowded is None else _FULL[crowded]
 
+    def confirm(self, seat: Seat) -> Refusal | None:
+        """Why *seat* does not stand any more, now that its client has been answered; it is given up then."""
+        turned_away = self._room()
+        if turned_away is None and seat.entitlement is not None and self.revoked.holds(seat.entitlement):
+            turned_away = refusal.REFUSED
+        if turned_away is not None:
+            seat.leave()
+        return turned_away
+
     def check(self, entitlement: Entitlement) -> None:
         """Look whether it was called back.
 

@@ -72,6 +72,11 @@ class Reception:
         result = found if isinstance(found, Refusal) else self._doorkeeper.seat(caller, found)
         return self.turned_away(caller, result) if isinstance(result, Refusal) else result
 
+    def confirm(self, caller: Caller, seat: Seat) -> Refusal | None:
+        """Why *seat* does not stand any more: answering its client took a while."""
+        why = self._doorkeeper.confirm(seat)
+        return None if why is None else self.turned_away(caller, why)
+
     async def renew(self, caller: Caller, seat: Seat, token: str) -> Refusal | None:
         """Let *seat*'s client do what *token* says from now on, or say why not."""
         found = await self._entitlement(caller, Shown(token))

@@ -52,14 +52,16 @@ class Stream:
         upgrade = Upgrade(protocols=(SUBPROTOCOL,), compress=False)
         try:
             await self._upgrade(request, upgrade)
-            if isinstance(result, Refusal):
-                self._turn_away(request, result)
-            else:
-                self._admit(request, caller, result)
         except BaseException:
             if isinstance(result, Seat):
                 result.leave()
             raise
+        if isinstance(result, Seat):
+            result = self._reception.confirm(caller, result) or result
+        if isinstance(result, Refusal):
+            self._turn_away(request, result)
+        else:
+            self._admit(request, caller, result)
         return upgrade
 
     def _check(self, request: web.Request, names: tuple[str, ...]) -> None:
@@ -89,11 +91,16 @@ class Stream:
             raise
 
     def _admit(self, request: web.Request, caller: Caller, seat: Seat) -> None:
-        transport, tail = take_over(request)
+        try:
+            transport, tail = take_over(request)
+        except ConnectionResetError:
+            seat.leave()
+            raise
         try:
             connection = Connection(self._desk, transport, caller, seat)
         except BaseException:
             transport.abort()  # nobody else knows of it any more
+            seat.leave()
             raise
         if tail:
             connection.data_received(tail)

@@ -114,6 +114,20 @@ def test_a_revoked_token_is_refused() -> None:
     house.keeper.check(Entitlement(token_id="u"))  # noqa: S106
 
 
+def test_a_place_is_looked_at_again() -> None:
+    """What happened while a client was being answered counts: a full or ending house, a token called back."""
+    house = House()
+    seats = [house.seat(caller(), Entitlement(subject="alice", issued=NOW)) for _ in range(2)]
+    house.room = refusal.DRAINING
+    assert house.keeper.confirm(seats[0]) is refusal.DRAINING
+    house.room = None
+    assert house.keeper.confirm(seats[1]) is None
+    house.revoked.add([Revocation(NOW, subject="alice")], NOW)
+
+    assert house.keeper.confirm(seats[1]) is refusal.REFUSED
+    assert (house.census.addresses, house.census.subjects) == (0, 0)
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([None, "x", "y"]), st.booleans()), max_size=40))
 def test_no_limit_is_passed_and_none_leaks(moves: list[tuple[str, str | None, bool]]) -> None:
     """Whoever comes and goes, no address or subject has more places than it may; in the end none is taken."""
