@@ -478,6 +478,17 @@ async def test_too_many_commands() -> None:
         await eventually(lambda: not server.feed.clients)
 
 
+async def test_many_names_count_as_many_commands() -> None:
+    """Commands about many names use up more of the burst: what churns a thousand symbols is a flood sooner."""
+    symbols = [f"S{n}" for n in range(500)]
+    async with gateway(command_rate=0.1, command_burst=30) as server, connected(server) as client:
+        for n in range(1, 5):
+            await client.send_json({"op": "subscribe", "id": n, "symbols": symbols})
+        answers = [await client.receive(timeout=5) for _ in range(4)]
+        assert [answer.type for answer in answers] == [WSMsgType.TEXT] * 3 + [WSMsgType.CLOSE]
+        assert answers[-1].data == TOO_MANY_COMMANDS.code
+
+
 async def test_pings_have_a_limit_of_their_own() -> None:
     """A flood of WebSocket pings, each of which is answered, ends with 4429; commands do not count among them."""
     given: dict[str, Any] = {"ping_rate": 0.1, "ping_burst": 3, "command_rate": 0.1, "command_burst": 2}

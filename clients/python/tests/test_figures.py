@@ -133,3 +133,14 @@ def test_new_day() -> None:
     assert (day.previous_close, day.open, day.high, day.low) == tuple(
         map(Decimal, ("11.00", "11.50", "11.50", "11.50"))
     )
+
+
+def test_a_command_about_many_names_uses_more_up() -> None:
+    """What a command counts as beside itself is taken from the same allowance, and must be made up for."""
+    allowance = Allowance(per_s=10, burst=10, now=0)
+    assert allowance.take(0)
+    allowance.spend(9)
+
+    assert not allowance.take(0)
+    assert allowance.due(0) == 3 / (10 * SHARE)
+    assert allowance.take(allowance.due(0) + 1e-9)

@@ -26,6 +26,10 @@ class Allowance:
         self._left -= 1
         return True
 
+    def spend(self, more: int) -> None:
+        """Count the command that was taken as *more* besides: it is about many names."""
+        self._left -= more
+
     def give_back(self) -> None:
         """What was taken was not used."""
         self._left += 1

@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 from tickwire_client.cursor import Position
 from tickwire_client.follow import Follow
 
+NAMES: Final = 50
+"""Names that count as one command more (docs/protocol.md, "Limits")."""
 _FRAME: Final = 200
 """Bytes of a subscribe command without its symbols: 126 with the longest numbers."""
 _AUTH: Final = '{"op":"auth",'
@@ -31,6 +33,8 @@ class Commands:
     def __init__(self) -> None:
         self.open: dict[int, tuple[str, tuple[str, ...]]] = {}
         """By id: op and symbols."""
+        self.weight = 0
+        """How many commands the last one counts as beside itself."""
         self._ids: Iterator[int] = count(1)
 
     def subscribe(self, asking: Asking) -> tuple[int, str]:
@@ -59,6 +63,7 @@ class Commands:
     def _command(self, op: str, names: Iterable[str], **fields: Any) -> tuple[int, str]:
         identity = next(self._ids)
         self.open[identity] = (op, tuple(names))
+        self.weight = len(self.open[identity][1]) // NAMES
         return identity, _text({"op": op, "id": identity, **fields})
 
 

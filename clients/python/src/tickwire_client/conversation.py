@@ -138,6 +138,7 @@ class Conversation:
                 self._allowance.give_back()
                 break
             texts.append(text)
+            self._allowance.spend(self._commands.weight)
         return texts, rejected
 
     def due(self, now: float) -> float:
