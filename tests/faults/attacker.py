@@ -35,8 +35,8 @@ SUBPROTOCOL: Final = "Sec-WebSocket-Protocol: tickwire.v1"
 DEFLATE: Final = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
 FRAGMENTS: Final = 1_000_000
 LETTERS: Final = ascii_uppercase
-PER_CONNECTION: Final = 90
-"""Commands of somebody who stays below the limit."""
+PER_CONNECTION: Final = 70
+"""Commands of somebody who stays below the limit; some are about 100 names, and count as three."""
 
 
 # ------------------------------------------------------------------------------------------------------ the kinds
@@ -91,6 +91,33 @@ async def _flood(attack: Attack, number: int) -> None:
         return
     attack.outcomes[await ending] += 1
     raider.leave()
+
+
+async def churn(attack: Attack) -> None:
+    """Each client follows all symbols and leaves them again, *rate* times a second, and no limit is passed."""
+    await attack.each(_churn)
+
+
+async def _churn(attack: Attack, number: int) -> None:
+    del number
+    raider = await attack.enter()
+    if raider is None:
+        return
+    ending = asyncio.create_task(raider.end(attack.answers))
+    for identity in count(1):
+        if ending.done() or attack.over:
+            break
+        op = "subscribe" if identity % 2 else "unsubscribe"
+        await raider.say({"op": op, "id": identity, "symbols": attack.symbols})
+        attack.inputs += 1
+        await asyncio.sleep(1 / attack.rate)
+    if ending.done():
+        attack.outcomes[await ending] += 1
+        raider.leave()
+    else:
+        raider.leave()
+        await ending
+        attack.outcomes["within the limits"] += 1
 
 
 async def symbols(attack: Attack) -> None:
@@ -254,7 +281,7 @@ async def _origins(attack: Attack, number: int) -> None:
             raider.leave()
 
 
-KINDS: Final = {kind.__name__: kind for kind in (storm, flood, symbols, frames, pings, tokens, origins)}
+KINDS: Final = {kind.__name__: kind for kind in (storm, flood, churn, symbols, frames, pings, tokens, origins)}
 
 
 async def _attack(kind: str, attack: Attack) -> dict[str, Any]:
