@@ -124,7 +124,7 @@ LIMITS: Final = (
         'tickwire_closes_total{code="1002"}',
     ),
     Limit(
-        "commands, of which one about 50 names counts as two, about 100 as three, up to half the burst",
+        "commands, of which one about 25 names counts as two, about 50 as three, up to half the burst",
         ("command_rate", "command_burst"),
         "{} per second, {} at once",
         "close 4429",

@@ -35,8 +35,8 @@ SUBPROTOCOL: Final = "Sec-WebSocket-Protocol: tickwire.v1"
 DEFLATE: Final = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
 FRAGMENTS: Final = 1_000_000
 LETTERS: Final = ascii_uppercase
-PER_CONNECTION: Final = 70
-"""Commands of somebody who stays below the limit; some are about 100 names, and count as three."""
+PER_CONNECTION: Final = 50
+"""Commands of somebody who stays below the limit; some are about 100 names, and count as five."""
 
 
 # ------------------------------------------------------------------------------------------------------ the kinds

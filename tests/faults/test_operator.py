@@ -77,6 +77,7 @@ async def test_memory_alarm(stack: Stack, broker_control: Broker, tmp_path: Path
         figures.told(fault, "ticks told skipped", outcome.conflated)
 
 
+@pytest.mark.slow
 async def test_queue_deleted(stack: Stack, broker_control: Broker, tmp_path: Path, figures: Figures) -> None:
     """A live queue that an operator deletes is opened again in 2 s, and no other symbol has a gap (F8)."""
     fault = "F8 queue deleted"

@@ -110,7 +110,8 @@ def whole(market: Market, record: Record) -> None:
         client.checker.finish(ends=record.ends)
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [2, 12])
 async def test_leader_killed(kills: int, stack: Stack, tmp_path: Path, figures: Figures) -> None:
     """A killed leader's standby has ticks at every client in 5 s, after the rest of the old epoch (F11)."""
     fault = f"F11 leader killed {kills} x, with a standby"

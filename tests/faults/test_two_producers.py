@@ -21,7 +21,9 @@ from tests.faults.test_unkind_broker import CLOCK, SYMBOLS, Ears, Wanderer, _wan
 ONLY_THE_OLD_ONE = Symbol("OLD")
 
 
-@pytest.mark.parametrize("remembered", [True, False], ids=["history", "no-history"])
+@pytest.mark.parametrize(
+    "remembered", [pytest.param(True, id="history", marks=pytest.mark.slow), pytest.param(False, id="no-history")]
+)
 async def test_two_producers_confuse_no_client(remembered: bool, tmp_path: Path) -> None:  # noqa: FBT001
     """Clients account for every tick of the newer one; what the older one still says is dropped and counted."""
     broker, dice = MemoryBroker(clock=CLOCK), Random(3)

@@ -481,7 +481,7 @@ async def test_too_many_commands() -> None:
 async def test_many_names_count_as_many_commands() -> None:
     """Commands about many names use up more of the burst: what churns a thousand symbols is a flood sooner."""
     symbols = [f"S{n}" for n in range(500)]
-    async with gateway(command_rate=0.1, command_burst=30) as server, connected(server) as client:
+    async with gateway(command_rate=0.1, command_burst=60) as server, connected(server) as client:
         for n in range(1, 5):
             await client.send_json({"op": "subscribe", "id": n, "symbols": symbols})
         answers = [await client.receive(timeout=5) for _ in range(4)]

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from tickwire_client.cursor import Position
 from tickwire_client.follow import Follow
 
-NAMES: Final = 50
+NAMES: Final = 25
 """Names that count as one command more (docs/protocol.md, "Limits")."""
 _FRAME: Final = 200
 """Bytes of a subscribe command without its symbols: 126 with the longest numbers."""
