@@ -341,7 +341,7 @@ async def test_bindings_are_paced() -> None:
 async def test_unknown_names_are_refused_in_bulk() -> None:
     """Ten thousand well-formed names that nobody knows: each is rejected, and the broker hears of none."""
     async with (
-        stack(command_rate=1_000) as here,
+        stack(command_rate=1_000, command_burst=10_000) as here,
         aiohttp.ClientSession() as http,
         StreamClient(http, Checker()) as client,
     ):
