@@ -39,11 +39,12 @@ class Caller:
 class Seat:
     """One client's place, counted until it leaves.  *entitlement* None: its token is still to come."""
 
-    __slots__ = ("_census", "_key", "entitlement")
+    __slots__ = ("_census", "_key", "_taken", "entitlement")
 
     def __init__(self, census: Census, key: str, entitlement: Entitlement | None) -> None:
         self._census, self._key = census, key
         self.entitlement = entitlement
+        self._taken = True
 
     @property
     def subject(self) -> str | None:
@@ -53,9 +54,13 @@ class Seat:
     def entitle(self, entitlement: Entitlement) -> Refusal | None:
         """Let its client do what *entitlement* says, or say why not.
 
+        A client that has gone while its token was checked is not counted again: nobody would ever uncount it.
+
         Raises:
             TokenRefused: the place is somebody else's.
         """
+        if not self._taken:
+            return None
         if self.entitlement is None:
             subject = entitlement.subject
             if subject is not None and (full := self._census.claim(subject, entitlement.max_connections)):
@@ -67,7 +72,9 @@ class Seat:
 
     def leave(self) -> None:
         """The client has gone."""
-        self._census.leave(self._key, self.subject)
+        if self._taken:
+            self._taken = False
+            self._census.leave(self._key, self.subject)
 
 
 class Doorkeeper:

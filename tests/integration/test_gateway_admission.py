@@ -183,6 +183,20 @@ async def test_what_comes_behind_a_token_waits_for_it() -> None:
         assert server.counters.handshakes[Handshake.OK] == 1
 
 
+async def test_who_leaves_while_a_token_is_checked_leaves_no_trace() -> None:
+    """Clients that go before their token was checked take none of their subject's connections for ever."""
+    async with gateway(known=KNOWN, max_per_subject=1) as server, visitor() as http:
+        server.authority.open.clear()
+        for asked in (1, 2):
+            async with http.ws_connect(server.url) as client:
+                await client.send_json({"op": "auth", "id": 1, "token": "alice"})
+                await eventually(lambda asked=asked: server.authority.asked == asked)  # type: ignore[misc]
+        await eventually(lambda: len(server.sessions) == 0)
+        server.authority.open.set()
+        async with http.ws_connect(server.url, headers=bearer("alice")) as client:
+            assert (await client.receive_json(timeout=5))["auth"] == "ok"
+
+
 async def test_a_token_must_come_in_time() -> None:
     """A client that shows no token in time is closed with 4501, and counted as one without a token."""
     async with gateway(known=KNOWN, auth_s=0.5) as server, visitor() as http:

@@ -50,8 +50,8 @@ _log = structlog.get_logger("tickwire.session")
 class Connection(asyncio.Protocol):
     """The protocol of one client's transport, once the handshake is over.
 
-    It has no task: commands are obeyed where their bytes come in, and everything else is the session's and the
-    feed's business.
+    It has no task, but while a token is being checked: commands are obeyed where their bytes come in, and
+    everything else is the session's and the feed's business.
     """
 
     __slots__ = (

@@ -88,6 +88,18 @@ def test_a_place_without_a_token_becomes_somebody_s() -> None:
     assert (house.census.addresses, house.census.subjects) == (0, 0)
 
 
+def test_who_left_meanwhile_is_not_counted() -> None:
+    """A client that goes while its token is checked takes nothing of its subject's places, and leaves but once."""
+    house = House(per_subject=1)
+    seat = house.seat(caller(), None)
+    seat.leave()
+    assert seat.entitle(Entitlement(subject="alice")) is None
+    seat.leave()
+
+    assert (house.census.addresses, house.census.subjects) == (0, 0)
+    assert isinstance(house.keeper.seat(caller(), Entitlement(subject="alice")), Seat)
+
+
 def test_a_place_stays_its_subject_s() -> None:
     """A token of another subject does not take a place over; one of the same does, and counts once."""
     house = House(per_subject=1)
