@@ -4,9 +4,11 @@
     credentials.py          make what is missing (the Compose service `credentials`, before everything else)
     credentials.py show     print the operator's and Grafana's logins
 
-It imports nothing but the standard library.  The broker gets salted hashes only, inside its definitions; each
-process gets a file with its own TICKWIRE_BROKER_URL, gateways also with what they sign tickets with; nothing is
-ever derived from a name or a default.
+It imports nothing but the standard library.  The broker gets salted hashes only, inside its definitions, and the
+cookie by which nodes of a cluster know each other; each process gets a file with its own TICKWIRE_BROKER_URL, gateways
+also with what they sign tickets with; nothing is ever derived from a name or a default.
+
+BROKER_NODES has the hosts of the broker's nodes, separated by commas; without it there is one, `rabbitmq`.
 """
 
 from __future__ import annotations
@@ -30,21 +32,30 @@ TEMPLATE: Final = Path(__file__).with_name("definitions.json")
 PROCESSES: Final = ("producer", "gateway", "history")
 OPERATOR: Final = "operator"
 GRAFANA: Final = "grafana"
-BROKER: Final = "rabbitmq:5672"
+NODES: Final = ("rabbitmq",)
+"""Hosts of the broker's nodes, where `BROKER_NODES` names no others."""
+_BROKER_URL: Final = "TICKWIRE_BROKER_URL"
 _TICKET_SECRET: Final = "TICKWIRE_TICKET_SECRET"  # noqa: S105 - its name
 _BYTES: Final = 32
 _READABLE: Final = 0o444
 """Each file lies alone in a volume that only its reader mounts, and readers have different user ids."""
 
 
-def make(credentials: Path, template: Path) -> None:
-    """Make every missing password, then the broker's definitions from all of them and *template*."""
-    passwords = {name: _process_password(credentials / name / "env", name) for name in PROCESSES}
+def make(credentials: Path, template: Path, nodes: Sequence[str] = NODES) -> None:
+    """Make every missing password, then the broker's definitions from all of them and *template*.
+
+    Passwords stay as they are for ever; what they are shown to is *nodes* as they are now.
+    """
+    passwords = {
+        name: _process_password(credentials / name / "env", name, _from(nodes, place))
+        for place, name in enumerate(PROCESSES)
+    }
     _add_ticket_secret(credentials / "gateway" / "env")
     passwords[OPERATOR] = _password(credentials / OPERATOR / "password")
     _password(credentials / GRAFANA / "password")
     definitions = json.loads(template.read_text())
     definitions["users"] = [_user(name, password) for name, password in passwords.items()]
+    _password(credentials / "broker" / "cookie")
     _write(credentials / "broker" / "definitions.json", json.dumps(definitions, indent=2) + "\n")
 
 
@@ -71,7 +82,7 @@ def main(arguments: Sequence[str], *, credentials: Path = CREDENTIALS, data: Pat
                 sys.stderr.write(f"credentials: {folder} is not writable for user {os.getuid()}\n")
             if locked:
                 return 1
-            make(credentials, TEMPLATE)
+            make(credentials, TEMPLATE, _nodes(os.environ.get("BROKER_NODES", "")))
             return 0
         case ["show"]:
             sys.stdout.write(show(credentials))
@@ -94,11 +105,23 @@ def _user(name: str, password: str) -> dict[str, Any]:
     }
 
 
-def _process_password(file: Path, name: str) -> str:
-    if file.exists():
-        return file.read_text().partition(f"//{name}:")[2].partition("@")[0]
-    password = secrets.token_urlsafe(_BYTES)
-    _write(file, f"TICKWIRE_BROKER_URL=amqp://{name}:{password}@{BROKER}/\n")
+def _nodes(text: str) -> Sequence[str]:
+    return [node.strip() for node in text.split(",") if node.strip()] or NODES
+
+
+def _from(nodes: Sequence[str], place: int) -> list[str]:
+    """Return *nodes* from another one on for each kind of process: all dial the first that answers."""
+    start = place % len(nodes)
+    return [*nodes[start:], *nodes[:start]]
+
+
+def _process_password(file: Path, name: str, nodes: Sequence[str]) -> str:
+    """Return the password of the process *name*, which *file* keeps, with the addresses of *nodes*."""
+    kept = file.read_text() if file.exists() else ""
+    password = kept.partition(f"//{name}:")[2].partition("@")[0] or secrets.token_urlsafe(_BYTES)
+    others = [line for line in kept.splitlines(keepends=True) if not line.startswith(f"{_BROKER_URL}=")]
+    addresses = ",".join(f"amqp://{name}:{password}@{node}:5672/" for node in nodes)
+    _write(file, "".join([f"{_BROKER_URL}={addresses}\n", *others]))
     return password
 
 
