@@ -5,8 +5,8 @@
     credentials.py show     print the operator's and Grafana's logins
 
 It imports nothing but the standard library.  The broker gets salted hashes only, inside its definitions, and the
-cookie by which nodes of a cluster know each other; each process gets a file with its own TICKWIRE_BROKER_URL, gateways
-also with what they sign tickets with; nothing is ever derived from a name or a default.
+cookie by which the nodes of a cluster know each other; each process gets a file with its own TICKWIRE_BROKER_URL,
+gateways also with what they sign tickets with; nothing is ever derived from a name or a default.
 
 BROKER_NODES has the hosts of the broker's nodes, separated by commas; without it there is one, `rabbitmq`.
 """

@@ -28,6 +28,7 @@ from services.telemetry import logs
 from tickwire.bearer import VARIABLE, bearer
 from tickwire.demo import Addresses, demo, load_demo
 from tickwire.flags import add_flags, given
+from tickwire.load.command import add_load, run_load
 from tickwire.newkey import add_new_key, print_new_key
 from tickwire.processes import produce, remember, serve
 from tickwire.revoke import add_arguments, named, revoke
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help=f"show the token in this file, read again for each connection (default: the variable {VARIABLE})",
     )
+    add_load(_command(commands, "load", run_load, "simulated clients of all kinds, with a line every 10 s"))
     add_new_key(_command(commands, "new-key", print_new_key, "make an API key and its line of TICKWIRE_KEYS_FILE"))
     revoker = _command(commands, "revoke", _revoke, "call tokens back before their time, on every gateway")
     add_arguments(revoker)

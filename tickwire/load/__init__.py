@@ -1,0 +1,1 @@
+"""Simulated clients for a running gateway, so that its dashboards move: `tickwire load`."""

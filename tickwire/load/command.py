@@ -1,0 +1,105 @@
+"""`tickwire load`: its arguments, and what they make."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from producer.sources import universe
+from services.errors import BadInput
+from services.market.symbol import parse_symbol
+from services.runtime import lifecycle
+from services.runtime.clock import SystemClock
+from services.telemetry import logs
+from tickwire.bearer import VARIABLE, bearer
+from tickwire.load.crowd import load
+from tickwire.load.plan import MOST_CLIENTS, MOST_SYMBOLS, Member, members
+from tickwire.watch import URL, Refused, Target
+
+
+def add_load(parser: argparse.ArgumentParser) -> None:
+    """Give *parser* the arguments."""
+    parser.add_argument("url", nargs="?", default=URL, help="the gateway's stream (default: %(default)s)")
+    parser.add_argument(
+        "--clients",
+        type=_within(1, MOST_CLIENTS),
+        default=100,
+        metavar="N",
+        help=f"1 to {MOST_CLIENTS:,}; all have this machine's address, of which a gateway lets in 100 unless "
+        "TICKWIRE_MAX_PER_ADDRESS says more (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--symbols",
+        type=_within(1, MOST_SYMBOLS),
+        default=10,
+        metavar="N",
+        help="that each follows (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--names", metavar="A,B,…", help="to choose from, the most popular first (default: the producer's 100)"
+    )
+    parser.add_argument(
+        "--seconds", type=_within(1, 31_536_000), metavar="N", help="then end (default: when told to)"
+    )
+    parser.add_argument(
+        "--seed", type=_within(0, 2**63 - 1), default=1, metavar="N", help="(default: %(default)s)"
+    )
+    parser.add_argument("--ca", type=Path, metavar="FILE", help="trust these certificates instead of the system's")
+    parser.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help=f"show the token in this file, read again for each connection (default: the variable {VARIABLE})",
+    )
+
+
+def run_load(arguments: argparse.Namespace) -> int:
+    """Be the clients; return the exit code.
+
+    Raises:
+        BadInput: a name is no symbol, the file of the token or of the certificates is none, or we are refused.
+    """
+    target = Target(arguments.url, arguments.ca, bearer(arguments.token_file, os.environ))
+    _check(target)
+    crowd = _crowd(arguments)
+    logs.configure("info", "auto")
+    refused: list[Refused] = []
+
+    async def main(stop: asyncio.Event) -> None:
+        try:
+            await load(target, crowd, clock=SystemClock(), stop=stop, seconds=arguments.seconds)
+        except Refused as error:
+            refused.append(error)
+
+    code = lifecycle.run(main)
+    if refused:
+        raise BadInput(str(refused[0]))
+    return code
+
+
+def _crowd(arguments: argparse.Namespace) -> list[Member]:
+    if arguments.names:
+        names = [parse_symbol(name.strip().upper()) for name in arguments.names.split(",")]
+    else:
+        names = [listing.symbol for listing in universe.load(None)]
+    unique = list(dict.fromkeys(names))
+    return members(arguments.clients, names=unique, each=arguments.symbols, seed=arguments.seed)
+
+
+def _check(target: Target) -> None:
+    try:
+        target.trust()
+    except OSError as error:  # SSLError is one
+        raise BadInput(f"--ca {target.ca}: {error.strerror or error}") from None
+
+
+def _within(low: int, high: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low:,} to {high:,}")
+        return int(text)
+
+    return number
