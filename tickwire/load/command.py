@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from producer.sources import universe
 from services.errors import BadInput
@@ -18,6 +20,9 @@ from tickwire.bearer import VARIABLE, bearer
 from tickwire.load.crowd import load
 from tickwire.load.plan import MOST_CLIENTS, MOST_SYMBOLS, Member, members
 from tickwire.watch import URL, Refused, Target
+
+TOKEN_FILE: Final = "TICKWIRE_LOAD_TOKEN_FILE"
+"""The variable that a container is given: an argument cannot be left out there."""
 
 
 def add_load(parser: argparse.ArgumentParser) -> None:
@@ -45,14 +50,15 @@ def add_load(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=_within(1, 31_536_000), metavar="N", help="then end (default: when told to)"
     )
     parser.add_argument(
-        "--seed", type=_within(0, 2**63 - 1), default=1, metavar="N", help="(default: %(default)s)"
+        "--seed", type=_within(0, 2**63 - 1), metavar="N", help="the same makes the same clients (default: any)"
     )
     parser.add_argument("--ca", type=Path, metavar="FILE", help="trust these certificates instead of the system's")
     parser.add_argument(
         "--token-file",
         type=Path,
         metavar="FILE",
-        help=f"show the token in this file, read again for each connection (default: the variable {VARIABLE})",
+        help="show the token in this file, read again for each connection "
+        f"(default: the file that {TOKEN_FILE} names, else the variable {VARIABLE})",
     )
 
 
@@ -62,7 +68,8 @@ def run_load(arguments: argparse.Namespace) -> int:
     Raises:
         BadInput: a name is no symbol, the file of the token or of the certificates is none, or we are refused.
     """
-    target = Target(arguments.url, arguments.ca, bearer(arguments.token_file, os.environ))
+    file = arguments.token_file or _named(os.environ.get(TOKEN_FILE))
+    target = Target(arguments.url, arguments.ca, bearer(file, os.environ))
     _check(target)
     crowd = _crowd(arguments)
     logs.configure("info", "auto")
@@ -80,13 +87,17 @@ def run_load(arguments: argparse.Namespace) -> int:
     return code
 
 
+def _named(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
 def _crowd(arguments: argparse.Namespace) -> list[Member]:
     if arguments.names:
         names = [parse_symbol(name.strip().upper()) for name in arguments.names.split(",")]
     else:
         names = [listing.symbol for listing in universe.load(None)]
-    unique = list(dict.fromkeys(names))
-    return members(arguments.clients, names=unique, each=arguments.symbols, seed=arguments.seed)
+    seed = secrets.randbits(63) if arguments.seed is None else arguments.seed
+    return members(arguments.clients, names=list(dict.fromkeys(names)), each=arguments.symbols, seed=seed)
 
 
 def _check(target: Target) -> None:
