@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import secrets
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from tickwire.load.crowd import load
 from tickwire.load.plan import MOST_CLIENTS, MOST_SYMBOLS, Member, members
 from tickwire.watch import URL, Refused, Target
 
-TOKEN_FILE: Final = "TICKWIRE_LOAD_TOKEN_FILE"
+TOKEN_FILE: Final = "TICKWIRE_LOAD_TOKEN_FILE"  # noqa: S105 - its name
 """The variable that a container is given: an argument cannot be left out there."""
 
 
@@ -73,6 +74,8 @@ def run_load(arguments: argparse.Namespace) -> int:
     _check(target)
     crowd = _crowd(arguments)
     logs.configure("info", "auto")
+    # one line for each attempt of each client; `ends` counts them
+    logging.getLogger("tickwire_client").setLevel(logging.WARNING)
     refused: list[Refused] = []
 
     async def main(stop: asyncio.Event) -> None:
