@@ -22,8 +22,8 @@ from tickwire.watch import Target
 BYTES_PER_S: Final = 20_000
 """That are read: about a quarter of 500 ticks per second.
 
-At 1,000 a gateway may see no byte taken for 10 s, since the kernel asks for more only when a third of its buffer is
-free; it then ends the connection (4408).
+At 1,000 a gateway may see no byte taken for 10 s, since the kernel asks for more only when a third of its buffer
+is free; it then ends the connection (4408).
 """
 BUFFER_BYTES: Final = 4_096
 """Of the socket: what the kernel takes before TCP holds the gateway back."""
