@@ -4,11 +4,11 @@ PYTHONS := python3.13 python3.12 python3.11 python3
 VENV := .venv
 BIN := $(VENV)/bin
 CLIENT := clients/python
-SOURCES := services gateway producer tickwire tests benchmarks $(CLIENT)/src $(CLIENT)/tests $(CLIENT)/examples
+SOURCES := services gateway producer tickwire deploy/grafana tests benchmarks $(CLIENT)/src $(CLIENT)/tests $(CLIENT)/examples
 # What needs no container engine.  A folder that is not there yet is left out.
 SUITES := $(wildcard tests/unit $(CLIENT)/tests tests/contract tests/integration tests/model tests/faults)
 
-.PHONY: demo test autobahn faults soak check audit e2e bench bench-quick bench-micro clean help
+.PHONY: demo test autobahn monitoring dashboards faults soak check audit e2e bench bench-quick bench-micro clean help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -22,6 +22,12 @@ test: $(VENV)/.complete ## every test that needs no container engine, but the lo
 
 autobahn: $(VENV)/.complete ## the 301 cases of Autobahn's fuzzing client in sections 1 to 7, 9 and 10
 	$(BIN)/pytest tests/autobahn
+
+monitoring: $(VENV)/.complete ## every dashboard's queries and every alert, from a real Prometheus that scrapes a system under load
+	$(BIN)/pytest tests/monitoring
+
+dashboards: | $(BIN)/python ## Grafana's dashboards as JSON, into build/grafana
+	$(BIN)/python -m deploy.grafana build/grafana
 
 faults: $(VENV)/.complete ## each fault against real processes, long ones too; writes build/faults.md
 	$(BIN)/pytest tests/faults

@@ -14,10 +14,12 @@ from typing import Any, Final
 import aiohttp
 import pytest
 
+from deploy.grafana.__main__ import dashboards
 from tests.checker import Checker
-from tests.e2e.stack import GATEWAYS, HISTORIES, NAMED, PRODUCERS, ROOT, Stack
+from tests.e2e.stack import GATEWAYS, HISTORIES, NAMED, PRODUCERS, Stack
 from tests.e2e.visitor import Visitor, visitors
 from tests.eventually import eventually
+from tests.monitoring.questions import questions
 
 pytestmark = pytest.mark.timeout(1500)  # the first test's time holds the build of the image
 
@@ -235,11 +237,9 @@ def _passwords(stack: Stack) -> list[str]:
 
 
 def _queries() -> Iterator[tuple[str, str]]:
-    for file in sorted((ROOT / "deploy/grafana/dashboards").glob("*.json")):
-        for panel in json.loads(file.read_text())["panels"]:
-            for number, target in enumerate(panel.get("targets", ())):
-                expression = target["expr"].replace("$__rate_interval", "1m")
-                yield f"{file.name}, {panel['title']}, {number}", expression
+    for name, dashboard in dashboards().items():
+        for question in questions(dashboard):
+            yield f"{name}, {question.where}", question.expression
 
 
 def _is_shown(values: dict[str, float]) -> bool:

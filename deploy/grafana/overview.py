@@ -1,0 +1,205 @@
+"""Overview: is it healthy, and if not, where to look next."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from deploy.grafana.board import Board, Row
+from deploy.grafana.health import CANARY, HEALTH, JOBS, LATE, UP
+from deploy.grafana.panel import Panel, Query, graph, states
+from deploy.grafana.promql import (
+    EVERYWHERE,
+    chosen,
+    events,
+    quantile,
+    rate,
+    total,
+)
+
+_QUANTILES: Final = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
+_TICKS: Final = "tickwire_canary_ticks_total"
+
+
+def _by_stage(name: str) -> Panel:
+    """Return a quantile of each stage: it shows where a tick's time goes."""
+    return graph(
+        f"Latency {name} by stage",
+        "broker: from the tick's time to the gateway.  fanout: from there to the write to the last client's "
+        "socket.  total: both.  Over all gateways chosen.",
+        "s",
+        Query(quantile(_QUANTILES[name], "tickwire_latency_seconds", "stage"), f"{name} {{{{stage}}}}"),
+        steps=LATE,
+    )
+
+
+LATENCY: Final = Row("Where a tick's time goes", tuple(map(_by_stage, _QUANTILES)))
+
+CLIENT: Final = Row(
+    "As a client sees it: the canary",
+    (
+        graph(
+            "Latency at the canary",
+            "From the tick's own time until a real client had it, through proxy and TLS; its clock's offset is "
+            "corrected.",
+            "s",
+            *(Query(quantile(q, CANARY, where=EVERYWHERE, stage="total"), name) for name, q in _QUANTILES.items()),
+            steps=LATE,
+        ),
+        graph(
+            "Latency p99 by stage at the canary",
+            "feed: from the tick's time to the frame's `sent`, which the gateway wrote.  wire: from there to the "
+            "canary.  Only wire grows: the network, the proxy, or a full socket.",
+            "s",
+            Query(quantile(0.99, CANARY, "stage", where=EVERYWHERE), "p99 {{stage}}"),
+        ),
+        graph(
+            "Ticks at the canary",
+            "Delivered, skipped since it conflates, or missing: named in a gap.",
+            "cps",
+            Query(rate(_TICKS, "outcome", where=EVERYWHERE), "{{outcome}}"),
+        ),
+        states(
+            "Canary connected",
+            "Whether each canary has a connection that got its welcome.",
+            Query("tickwire_canary_connected", "{{instance}}"),
+            texts={"0": "away", "1": "connected"},
+        ),
+        graph(
+            "Handshake and round trip of the canary, p99",
+            "Handshake: from the connection's start to the welcome.  Round trip: ping to pong.",
+            "s",
+            Query(quantile(0.99, "tickwire_canary_handshake_seconds", where=EVERYWHERE), "handshake"),
+            Query(quantile(0.99, "tickwire_canary_round_trip_seconds", where=EVERYWHERE), "round trip"),
+        ),
+        graph(
+            "Interruptions of the canary",
+            "Reconnects and gaps by reason, and frames that broke the promise by rule, per second.",
+            "cps",
+            Query(events("tickwire_canary_reconnects_total", "reason", where=EVERYWHERE), "reconnect: {{reason}}"),
+            Query(events("tickwire_canary_gaps_total", "reason", where=EVERYWHERE), "gap: {{reason}}"),
+            Query(events("tickwire_canary_violations_total", "rule", where=EVERYWHERE), "broken: {{rule}}"),
+        ),
+    ),
+)
+
+TICKS: Final = Row(
+    "Ticks",
+    (
+        graph(
+            "Ticks in",
+            "Made by producers, confirmed by RabbitMQ, and received by each gateway, which gets only the symbols "
+            "that its clients follow.",
+            "cps",
+            Query(rate("tickwire_producer_ticks_made_total", where=EVERYWHERE), "made"),
+            Query(rate("tickwire_producer_ticks_total", where=EVERYWHERE, result="confirmed"), "confirmed"),
+            Query(rate("tickwire_ticks_received_total", "instance"), "received {{instance}}"),
+        ),
+        graph(
+            "Deliveries out",
+            "Ticks written to clients, summed over the clients of each gateway.",
+            "cps",
+            Query(rate("tickwire_ticks_sent_total", "instance"), "{{instance}}"),
+            stacked=True,
+        ),
+        graph(
+            "Age of the feed",
+            "Time since the last heartbeat of any shard, by gateway.  At 3 s clients are told that it is stale.",
+            "s",
+            Query(chosen("tickwire_feed_age_seconds"), "{{instance}}"),
+            steps=((None, "green"), (3, "red")),
+            page="Feed stale",
+        ),
+        graph(
+            "Gaps said to clients",
+            "By reason.  lost and forgotten are final; unavailable: history did not answer in time.",
+            "cps",
+            Query(rate("tickwire_gaps_total", "reason"), "{{reason}}"),
+        ),
+        graph(
+            "Holes and their repair",
+            "Live ticks that were not the next one, and ticks that clients got from history instead.",
+            "cps",
+            Query(rate("tickwire_feed_holes_total"), "holes"),
+            Query(rate("tickwire_ticks_repaired_total"), "ticks repaired"),
+            Query(rate("tickwire_ticks_missing_total"), "ticks missing"),
+        ),
+        graph(
+            "Shards without a heartbeat",
+            "By gateway; above 0 for 3 s and more.  All gateways: look at the producers.  One: look at its "
+            "broker.",
+            "none",
+            Query(chosen("tickwire_feed_shards_stale"), "{{instance}}"),
+            decimals=0,
+            page="Feed stale",
+        ),
+    ),
+)
+
+CLIENTS: Final = Row(
+    "Clients",
+    (
+        graph(
+            "Clients by gateway",
+            "Connections now; a gateway that is full answers 503 and is not ready.",
+            "short",
+            Query(chosen("tickwire_connections"), "{{instance}}"),
+            stacked=True,
+            decimals=0,
+        ),
+        graph(
+            "Connections ended",
+            "By close code, and by which side ended them; only what happened.",
+            "cps",
+            Query(events("tickwire_closes_total", "code", "side"), "{{code}} by {{side}}"),
+        ),
+        graph(
+            "Clients that do not get every tick",
+            "slow: conflate since they read too slowly.  behind: get older ticks from ring or history first.  "
+            "conflating: slow ones, and those that asked for it.",
+            "short",
+            Query(total(chosen("tickwire_clients_slow")), "slow"),
+            Query(total(chosen("tickwire_clients_behind")), "behind"),
+            Query(total(chosen("tickwire_clients_conflating")), "conflating"),
+            decimals=0,
+        ),
+    ),
+)
+
+PROCESSES: Final = Row(
+    "Processes",
+    (
+        states(
+            "Processes and RabbitMQ nodes",
+            "Whether Prometheus could scrape each.",
+            Query(UP, "{{job}} {{instance}}"),
+            texts={"0": "away", "1": "up"},
+        ),
+        graph(
+            "CPU",
+            "Cores that each process uses; one process uses 1 at most.",
+            "none",
+            Query(
+                "rate(process_cpu_seconds_total[$__rate_interval]) * on (instance) group_left (process) "
+                "tickwire_build_info",
+                "{{process}} {{instance}}",
+            ),
+            decimals=2,
+        ),
+        graph(
+            "Restarts",
+            "Starts of each process in the last 10 minutes.",
+            "none",
+            Query(f'changes(process_start_time_seconds{{job=~"{JOBS}"}}[10m])', "{{job}} {{instance}}"),
+            decimals=0,
+        ),
+    ),
+)
+
+OVERVIEW: Final = Board(
+    "overview",
+    "Tickwire: overview",
+    "Is it healthy: the promise of latency, ticks in, deliveries out, clients.  The variable chooses gateways; "
+    "producers, canaries and RabbitMQ are always shown whole.",
+    "label_values(tickwire_connections, instance)",
+    (HEALTH, LATENCY, CLIENT, TICKS, CLIENTS, PROCESSES),
+)

@@ -1,0 +1,91 @@
+"""Pieces of PromQL that every dashboard uses.
+
+`HERE` keeps a query to the instances that the dashboard's variable names, `NODES` to RabbitMQ's nodes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+HERE: Final = 'instance=~"$instance"'
+"""Tickwire's processes that were chosen."""
+NODES: Final = 'instance=~"$node"'
+"""RabbitMQ's nodes that were chosen."""
+EVERYWHERE: Final = ""
+PER_SECOND: Final = "$__rate_interval"
+"""Grafana's window for `rate`: four scrapes at least, whatever the zoom."""
+SHOWN: Final = "$__range"
+"""All the time that the dashboard shows."""
+_OPERATORS: Final = {"": "=", "~": "=~", "!": "!=", "!~": "!~"}
+
+
+def chosen(name: str, where: str = HERE, **labels: str) -> str:
+    """Return the selector of *name*; a label's value may begin with `~`, `!` or `!~`, as PromQL's operators do."""
+    matchers = [where] if where else []
+    for label, value in labels.items():
+        operator = next((how for how in ("!~", "!", "~") if value.startswith(how)), "")
+        matchers.append(f'{label}{_OPERATORS[operator]}"{value.removeprefix(operator)}"')
+    return f"{name}{{{','.join(matchers)}}}" if matchers else name
+
+
+def total(expression: str, *by: str) -> str:
+    """Return the sum over everything but the labels *by*."""
+    return _over("sum", expression, by)
+
+
+def most(expression: str, *by: str) -> str:
+    """Return the largest, of each value of the labels *by*."""
+    return _over("max", expression, by)
+
+
+def least(expression: str, *by: str) -> str:
+    """Return the smallest, of each value of the labels *by*."""
+    return _over("min", expression, by)
+
+
+def rate(name: str, *by: str, where: str = HERE, **labels: str) -> str:
+    """Return a counter's increase per second, summed over everything but the labels *by*."""
+    return total(f"rate({chosen(name, where, **labels)}[{PER_SECOND}])", *by)
+
+
+def events(name: str, *by: str, where: str = HERE, **labels: str) -> str:
+    """Return the rates that are not 0, of a counter with many labels; where all are 0, one line named `none`."""
+    return or_none(f"{rate(name, *by, where=where, **labels)} > 0", *by)
+
+
+def happened(name: str, *by: str, where: str = HERE, **labels: str) -> str:
+    """Return how often something happened in the time shown; what did not is 0."""
+    return total(f"increase({chosen(name, where, **labels)}[{SHOWN}])", *by)
+
+
+def or_none(expression: str, *by: str) -> str:
+    """Return *expression*, and where it is empty 0 with each label of *by* at `none`."""
+    nothing = "vector(0)"
+    for label in by:
+        nothing = f'label_replace({nothing}, "{label}", "none", "", "")'
+    return f"({expression}) or on () {nothing}"
+
+
+def quantile(share: float, name: str, *by: str, where: str = HERE, **labels: str) -> str:
+    """Return a quantile of the histogram *name*, which is named without `_bucket`."""
+    return f"histogram_quantile({share:g}, {rate(f'{name}_bucket', 'le', *by, where=where, **labels)})"
+
+
+def mean(name: str, *by: str, where: str = HERE, **labels: str) -> str:
+    """Return the mean of what the histogram *name* observed."""
+    above = rate(f"{name}_sum", *by, where=where, **labels)
+    return f"{above} / {rate(f'{name}_count', *by, where=where, **labels)}"
+
+
+def share(part: str, whole: str) -> str:
+    """Return *part* of *whole*, and 0 where there is no whole."""
+    return f"{part} / clamp_min({whole}, 1e-9)"
+
+
+def of_process(expression: str, process: str, by: str = "instance") -> str:
+    """Return those series of *expression* whose instance is a *process*: gateway, producer, history or canary."""
+    return f'({expression} and on ({by}) tickwire_build_info{{process=~"{process}"}})'
+
+
+def _over(how: str, expression: str, by: tuple[str, ...]) -> str:
+    return f"{how} by ({', '.join(by)}) ({expression})" if by else f"{how}({expression})"
