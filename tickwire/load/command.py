@@ -18,6 +18,7 @@ from services.runtime import lifecycle
 from services.runtime.clock import SystemClock
 from services.telemetry import logs
 from tickwire.bearer import VARIABLE, bearer
+from tickwire.canary.target import stream_address
 from tickwire.load.crowd import load
 from tickwire.load.plan import MOST_CLIENTS, MOST_SYMBOLS, Member, members
 from tickwire.watch import URL, Refused, Target
@@ -70,8 +71,8 @@ def run_load(arguments: argparse.Namespace) -> int:
         BadInput: a name is no symbol, the file of the token or of the certificates is none, or we are refused.
     """
     file = arguments.token_file or _named(os.environ.get(TOKEN_FILE))
-    target = Target(arguments.url, arguments.ca, bearer(file, os.environ))
-    _check(target)
+    target = Target(stream_address(arguments.url), arguments.ca, bearer(file, os.environ))
+    target.trust()  # what is wrong with the file is said before anything else
     crowd = _crowd(arguments)
     logs.configure("info", "auto")
     # one line for each attempt of each client; `ends` counts them
@@ -101,13 +102,6 @@ def _crowd(arguments: argparse.Namespace) -> list[Member]:
         names = [listing.symbol for listing in universe.load(None)]
     seed = secrets.randbits(63) if arguments.seed is None else arguments.seed
     return members(arguments.clients, names=list(dict.fromkeys(names)), each=arguments.symbols, seed=seed)
-
-
-def _check(target: Target) -> None:
-    try:
-        target.trust()
-    except OSError as error:  # SSLError is one
-        raise BadInput(f"--ca {target.ca}: {error.strerror or error}") from None
 
 
 def _within(low: int, high: int) -> Callable[[str], int]:

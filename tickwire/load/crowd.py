@@ -18,7 +18,8 @@ from tickwire.load.sluggard import dawdle
 from tickwire.load.tally import Tally
 from tickwire.load.visits import Positions, visit
 from tickwire.watch import Refused, Target
-from tickwire_client.connection import current, reason
+from tickwire_client.closing import Ending
+from tickwire_client.connection import current, not_made
 
 EVERY_S: Final = 10.0
 """Seconds between two lines."""
@@ -83,8 +84,9 @@ async def _live(member: Member, target: Target, tally: Tally) -> None:
         except (client.Refused, client.NotFollowed) as error:
             if not tally.welcomes or isinstance(error, client.NotFollowed):
                 raise Refused(str(error)) from error
-            tally.gone(member.number, str(error))
+            tally.gone(member.number, Ending.REFUSED)
             await asyncio.sleep(REFUSED_S)
         except (OSError, TimeoutError, WebSocketException) as error:
-            tally.gone(member.number, reason(error))
+            ended = not_made(error)
+            tally.gone(member.number, ended.how, ended.code)
         await asyncio.sleep(plan.away_s)

@@ -44,7 +44,7 @@ async def dawdle(member: Member, plan: Visit, target: Target, tally: Tally, toke
     """
     async with connect(
         target.url,
-        ssl=target.trust(),
+        ssl=await asyncio.to_thread(target.trust),
         subprotocols=[Subprotocol("tickwire.v1")],
         additional_headers={"Authorization": f"Bearer {token}"} if token else None,
         compression=None,

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from tickwire.load.plan import Kind
 
-MOST_REASONS: Final = 20
-"""Different reasons for the end of a connection that are counted apart; the others are `other`."""
+MOST_ENDINGS: Final = 20
+"""Different endings of a connection that are counted apart, by kind and code; the others are `other`."""
 
 
 class Tally:
@@ -20,7 +20,7 @@ class Tally:
         self.gaps: Counter[str] = Counter()
         self.complaints: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()
-        """Connections that ended, or never stood, though their client wanted them, by reason."""
+        """Connections that ended, or never stood, though their client wanted them, by how and code."""
         self.violations = 0
         self.welcomes = 0
         """Connections that stood."""
@@ -37,12 +37,13 @@ class Tally:
         self.welcomes += 1
         self._connected.add(number)
 
-    def gone(self, number: int, reason: str = "") -> None:
-        """The client *number* is not connected; without *reason* because it wanted to go."""
+    def gone(self, number: int, how: str = "", code: int | None = None) -> None:
+        """The client *number* is not connected; without *how* because it wanted to go."""
         self._connected.discard(number)
-        if reason:
-            known = reason in self.ends or len(self.ends) < MOST_REASONS
-            self.ends[reason if known else "other"] += 1
+        if how:
+            ending = f"{how} {code}" if code else str(how)
+            known = ending in self.ends or len(self.ends) < MOST_ENDINGS
+            self.ends[ending if known else "other"] += 1
 
     def took(self, kind: Kind, ticks: int, skipped: int) -> None:
         """A client got *ticks*, and *skipped* more were left out for it."""

@@ -23,8 +23,9 @@ async def visit(member: Member, plan: Visit, target: Target, tally: Tally, resum
         tickwire_client.NotFollowed: the gateway will not serve a symbol.
     """
     callbacks = _counted(member, tally)
+    trust = await asyncio.to_thread(target.trust)
     try:
-        async with connect(target.url, token=target.bearer, ssl=target.trust(), timeout=None, **callbacks) as feed:
+        async with connect(target.url, token=target.bearer, ssl=trust, timeout=None, **callbacks) as feed:
             known = {symbol: position for symbol, position in resume.items() if symbol in plan.symbols}
             ticks = feed.subscribe(*plan.symbols, max_rate=member.max_rate, resume=known)
             try:
@@ -43,7 +44,7 @@ def _counted(member: Member, tally: Tally) -> Callbacks:
         if happened.feed == CONNECTED:
             tally.welcomed(member.number)
         elif happened.feed == DISCONNECTED:
-            tally.gone(member.number, happened.reason or "unknown")
+            tally.gone(member.number, happened.how or "", happened.code)
 
     def gap(happened: Gap) -> None:
         tally.gaps[happened.reason] += 1
