@@ -13,14 +13,20 @@ _NOTES = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
-def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
+def notes(pytestconfig: pytest.Config) -> list[str]:
+    """Return what the end of the report says about the stacks."""
+    return pytestconfig.stash.setdefault(_NOTES, [])
+
+
+@pytest.fixture(scope="session")
+def stack(notes: list[str]) -> Iterator[Stack]:
     """Return the running stack; without an engine this is an error, never a skip."""
     stack = Stack()
-    pytestconfig.stash[_NOTES] = stack.notes
     try:
         stack.up()
         yield stack
     finally:
+        notes += stack.notes
         stack.down()
 
 

@@ -22,6 +22,7 @@ ROOT: Final = Path(__file__).parents[2]
 GATEWAYS: Final = ("gateway-1", "gateway-2")
 PRODUCERS: Final = ("producer", "producer-standby")
 HISTORIES: Final = ("history-1", "history-2")
+PROFILES: Final = ("alerts", "load")
 NAMED: Final = "tickwire.test"
 """Another name that the proxy has a certificate for; nobody can look it up."""
 RATE: Final = 500
@@ -35,27 +36,33 @@ _STREAM_CLOSE_DELAY: Final = (2, 7)
 
 
 class Stack:
-    """One run of docker-compose.yml."""
+    """One run of *files*."""
 
-    def __init__(self) -> None:
+    def __init__(self, *files: str) -> None:
         self.project = f"tickwire-e2e-{os.getpid()}"
         self.notes: list[str] = []
         """What the run measured or left out, for the end of the report."""
-        self.https, http, self.management, self.prometheus_port, grafana = _ports(443, 80, 15672, 9090, 3000)
+        self.https, http, self.management, self.prometheus_port, grafana, self.alertmanager_port = _ports(
+            443, 80, 15672, 9090, 3000, 9093
+        )
         self._environment = {
             **os.environ,
             "COMPOSE_PROJECT_NAME": self.project,
+            "COMPOSE_FILE": ":".join(files or ("docker-compose.yml",)),
             "TICKWIRE_IMAGE": "tickwire-e2e",
             "TICKWIRE_HTTPS_PORT": str(self.https),
             "TICKWIRE_HTTP_PORT": str(http),
             "TICKWIRE_MANAGEMENT_PORT": str(self.management),
             "TICKWIRE_PROMETHEUS_PORT": str(self.prometheus_port),
             "TICKWIRE_GRAFANA_PORT": str(grafana),
+            "TICKWIRE_ALERTMANAGER_PORT": str(self.alertmanager_port),
             "TICKWIRE_RATE": str(RATE),
             "TICKWIRE_SITE": f"localhost, {NAMED}",
             "TICKWIRE_EDGE_SUBNET": _subnet(),
         }
         self._services: list[str] = []
+        self.config: dict[str, dict[str, Any]] = {}
+        """The services that run without a profile, as Compose understands them."""
 
     # ------------------------------------------------------------------------------------------- life and death
 
@@ -76,7 +83,8 @@ class Stack:
 
     def down(self) -> None:
         """Remove containers, networks and volumes."""
-        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "20", timeout=COMMAND_S * 2)
+        profiles = [word for profile in PROFILES for word in ("--profile", profile)]
+        self.compose(*profiles, "down", "--volumes", "--remove-orphans", "--timeout", "20", timeout=COMMAND_S * 2)
 
     def _timed(self, words: str, *arguments: str, timeout: float) -> None:
         start = time.monotonic()
@@ -87,26 +95,27 @@ class Stack:
         self.notes.append(f"{words} {time.monotonic() - start:.1f} s")
 
     def _adapt(self) -> None:
-        services = json.loads(self.compose("config", "--format", "json"))["services"]
+        services = self.config = json.loads(self.compose("config", "--format", "json"))["services"]
         caddy, grafana = services["caddy"]["image"], services["grafana"]["image"]
         if _caddy_version(caddy) < _STREAM_CLOSE_DELAY:
             self._environment["TICKWIRE_CADDY_STREAMS"] = ""
             self.notes.append(f"{caddy} here is older than 2.7: without stream_close_delay")
         if not (_succeeds("docker", "image", "inspect", grafana) or _succeeds("docker", "pull", "-q", grafana)):
             # `--scale grafana=0` would still pull its image.
-            self._services = [name for name in services if name != "grafana"]
+            # Without it nobody needs its dashboards, and to `--wait` what has ended then is a failure.
+            self._services = [name for name in services if name not in ("grafana", "dashboards")]
             self.notes.append(f"{grafana} is neither here nor to be had: without grafana")
 
     # --------------------------------------------------------------------------------------------------- inside
 
-    def compose(self, *arguments: str, timeout: float = COMMAND_S) -> str:
-        """Run `docker compose` and return what it printed.
+    def compose(self, *arguments: str, timeout: float = COMMAND_S, given: Mapping[str, str] | None = None) -> str:
+        """Run `docker compose`, with the variables *given* besides, and return what it printed.
 
         Raises:
             AssertionError: it failed; with its last words.
         """
         command = ("docker", "compose", "--project-directory", str(ROOT), *arguments)
-        done = _done(*command, environment=self._environment, timeout=timeout)
+        done = _done(*command, environment={**self._environment, **(given or {})}, timeout=timeout)
         if done.returncode != 0:
             raise AssertionError(f"docker compose {' '.join(arguments)}: {(done.stdout + done.stderr)[-3000:]}")
         return done.stdout

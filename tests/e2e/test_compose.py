@@ -7,9 +7,9 @@ import json
 import math
 import re
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import pytest
@@ -17,6 +17,7 @@ import pytest
 from deploy.grafana.__main__ import dashboards
 from tests.checker import Checker
 from tests.e2e.stack import GATEWAYS, HISTORIES, NAMED, PRODUCERS, Stack
+from tests.e2e.until import SOON, until
 from tests.e2e.visitor import Visitor, visitors
 from tests.eventually import eventually
 from tests.monitoring.questions import questions
@@ -27,8 +28,6 @@ SYMBOLS: Final = ("AAPL", "MSFT", "NVDA", "AMZN", "JPM")
 VISITORS: Final = 4
 ENOUGH: Final = 50
 """Ticks that each visitor waits for."""
-SOON: Final = 30.0
-"""Seconds: several scrapes, health checks and retries."""
 _SHOWN_TOKEN: Final = "n0b0dys-t0k3n"  # noqa: S105 - nobody's
 _SHOWN: Final = {"15672/tcp", "9090/tcp", "3000/tcp"}
 """Ports of the services that people administer; they stay on the loopback interface."""
@@ -41,7 +40,7 @@ async def test_ticks_of_both_gateways(stack: Stack, context: ssl.SSLContext) -> 
         for guest in guests:
             assert guest.checker.subscribed == set(SYMBOLS)
             assert guest.connections == 1
-        sent = await _until(
+        sent = await until(
             lambda: stack.values("tickwire_ticks_sent_total"),
             lambda value: len(value) == 2 and min(value.values()) > 0,
         )
@@ -57,14 +56,14 @@ async def test_certificate_is_not_trusted_by_others(stack: Stack) -> None:
 
 async def test_prometheus_sees_every_target(stack: Stack) -> None:
     """Prometheus scrapes the broker and each process as targets of their own, and all are up."""
-    ports = {9101: PRODUCERS, 9102: HISTORIES, 9100: GATEWAYS, 15692: ("rabbitmq",)}
+    ports = {9101: PRODUCERS, 9102: HISTORIES, 9100: GATEWAYS, 9103: ("canary",), 15692: ("rabbitmq",)}
     wanted = {f"{name}:{port}" for port, names in ports.items() for name in names}
 
     def health() -> dict[str, str]:
         targets = stack.prometheus("targets", state="active")["activeTargets"]
         return {target["labels"]["instance"]: target["health"] for target in targets}
 
-    assert await _until(health, lambda value: set(value.values()) == {"up"}) == dict.fromkeys(wanted, "up")
+    assert await until(health, lambda value: set(value.values()) == {"up"}) == dict.fromkeys(wanted, "up")
 
 
 async def test_dashboards_show_something(stack: Stack, context: ssl.SSLContext) -> None:
@@ -73,7 +72,7 @@ async def test_dashboards_show_something(stack: Stack, context: ssl.SSLContext) 
     assert queries
     async with visitors(VISITORS, SYMBOLS, url=stack.url, context=context):
         for panel, query in queries.items():
-            await _until(partial(stack.values, query), _is_shown, what=f"{panel}: {query}")
+            await until(partial(stack.values, query), _is_shown, what=f"{panel}: {query}")
 
 
 async def test_killed_gateway(stack: Stack, context: ssl.SSLContext) -> None:
@@ -126,7 +125,7 @@ async def test_leader_and_history_killed(stack: Stack, context: ssl.SSLContext) 
     """The leader and a replica of history are killed: the standby goes on, and nobody has an unexplained hole."""
     async with visitors(VISITORS, SYMBOLS, url=stack.url, context=context) as guests:
         await eventually(lambda: all(guest.checker.ticks >= ENOUGH for guest in guests), deadline=SOON)
-        leading = await _until(
+        leading = await until(
             lambda: stack.values("tickwire_producer_leading == 1"), lambda value: len(value) == 1
         )
         leader = next(iter(leading)).partition(":")[0]
@@ -244,13 +243,3 @@ def _queries() -> Iterator[tuple[str, str]]:
 
 def _is_shown(values: dict[str, float]) -> bool:
     return bool(values) and not any(map(math.isnan, values.values()))
-
-
-async def _until(ask: Callable[[], Any], good: Callable[[Any], bool], *, what: str = "") -> Any:
-    """Return the first good answer, asked for every 0.5 s in a thread; fail with the last one after `SOON`."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + SOON
-    while not good(answer := await asyncio.to_thread(ask)):
-        assert loop.time() < end, f"{what}: still {answer}"
-        await asyncio.sleep(0.5)
-    return answer
