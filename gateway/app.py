@@ -13,10 +13,11 @@ from prometheus_client import CollectorRegistry
 from gateway.admission.choice import build_authority, warn_of_unread
 from gateway.admission.limits import TokenBucket
 from gateway.admission.porch import Porch
+from gateway.counters import Counters
 from gateway.doorway import Doorway, Guest, bind
 from gateway.entrance import Entrance
 from gateway.feed import Feed
-from gateway.metrics import Counters, GatewayCollector, Reading
+from gateway.metrics import GatewayCollector, Reading
 from gateway.readings import door_readings, feed_readings
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings

@@ -11,8 +11,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+from gateway.counters import Counters
 from gateway.frames import Frame
-from gateway.metrics import Counters
 from gateway.outbox import Outbox
 from gateway.window import Window
 from gateway.wires import framing

@@ -21,8 +21,8 @@ from gateway.admission.limits import TokenBucket
 from gateway.admission.stay import Stay, Turn
 from gateway.backlog import Backlog, Verdict
 from gateway.closing import GONE, TOO_SLOW, Close
+from gateway.counters import Eviction
 from gateway.frames import Frame
-from gateway.metrics import Eviction
 from gateway.outbox import ROOM_BYTES, Outbox
 from gateway.wires import framing
 from services.runtime.clock import Clock

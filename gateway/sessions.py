@@ -10,9 +10,9 @@ from typing import Final
 from gateway.admission import refusal
 from gateway.admission.refusal import Refusal
 from gateway.closing import RESTART
+from gateway.counters import Counters, Eviction
 from gateway.flush import Entries, Flush
 from gateway.frames import Reconnect
-from gateway.metrics import Counters, Eviction
 from gateway.outbox import Outbox
 from gateway.session import Session
 from gateway.wheel import Wheel

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from producer.lags import EDGES
 from producer.leadership import Leadership, Stage
 from producer.maker import Maker
 from producer.publisher import Publisher
+from services.telemetry import families
 
 PREFIX: Final = "tickwire_producer_"
 RESULTS: Final = ("confirmed", "refused", "lost", "skipped")
@@ -41,13 +41,8 @@ class ProducerMetrics(Collector):
         return metric
 
     def _lag(self) -> Metric:
-        lags = self._maker.lags
-        labels = [*(str(edge) for edge in EDGES), "+Inf"]
-        buckets = [(label, float(count)) for label, count in zip(labels, lags.cumulative, strict=True)]
         meaning = "Delay of a pass of the schedule behind its deadline."
-        return HistogramMetricFamily(
-            f"{PREFIX}schedule_lag_seconds", meaning, buckets=buckets, sum_value=lags.total
-        )
+        return families.histogram(f"{PREFIX}schedule_lag_seconds", meaning, self._maker.lags)
 
     def _counters(self) -> Iterator[Metric]:
         publisher = self._publisher

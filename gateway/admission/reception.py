@@ -16,7 +16,7 @@ from gateway.admission.entitlement import Entitlement
 from gateway.admission.limits import TokenBucket
 from gateway.admission.refusal import Refusal
 from gateway.admission.ticketoffice import TicketOffice
-from gateway.metrics import Counters
+from gateway.counters import Counters
 from services.errors import BrokerUnavailable, KeysUnavailable
 from services.runtime.clock import Clock
 

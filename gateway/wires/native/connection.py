@@ -29,8 +29,8 @@ from gateway.closing import (
     sendable,
 )
 from gateway.commands import Auth, Command, List, Ping, Subscribe, Unsubscribe, weight
+from gateway.counters import Flood, Op
 from gateway.frames import Authorized, Error, Pong, Reconnect
-from gateway.metrics import Flood, Op
 from gateway.session import Session, tune
 from gateway.wires import framing, inbound
 from gateway.wires.farewell import Farewell

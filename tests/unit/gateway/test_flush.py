@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
+from gateway.counters import Counters, Stage
 from gateway.flush import Flush
 from gateway.frames import Pong
-from gateway.metrics import Counters, Stage
 from gateway.outbox import Outbox
 from gateway.window import REST, Window
 from gateway.wires import framing

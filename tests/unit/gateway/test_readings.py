@@ -6,10 +6,11 @@ import dataclasses
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from gateway.counters import Counters
 from gateway.feed import FeedStats
 from gateway.frames import GapReason, Status
 from gateway.line import Stage
-from gateway.metrics import Counters, GatewayCollector
+from gateway.metrics import GatewayCollector
 from gateway.readings import feed_readings
 from gateway.tally import Tally
 from gateway.turnstile import Passage

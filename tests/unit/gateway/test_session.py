@@ -14,8 +14,8 @@ from gateway.admission.limits import TokenBucket
 from gateway.admission.stay import Stay, Turn
 from gateway.backlog import SLOW_S
 from gateway.closing import GONE, RESTART, TOO_SLOW
+from gateway.counters import Eviction
 from gateway.frames import Error, Pong
-from gateway.metrics import Eviction
 from gateway.outbox import ROOM_BYTES
 from gateway.session import PING_S, Session
 from gateway.wires import framing
