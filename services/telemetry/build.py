@@ -6,12 +6,16 @@ import asyncio
 import platform
 from collections.abc import Iterator
 from enum import StrEnum
-from importlib.metadata import version
+from typing import Final
 
+import aiohttp
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+
+VERSION: Final = "0.1.0"
+"""Of Tickwire, as `pyproject.toml` has it; the package's own record of it is a file, which no loop should read."""
 
 
 class Process(StrEnum):
@@ -31,10 +35,10 @@ class BuildInfo(Collector):
     def __init__(self, registry: CollectorRegistry, process: Process) -> None:
         self._labels = {
             "process": process.value,
-            "version": version("tickwire"),
+            "version": VERSION,
             "python": platform.python_version(),
             "loop": _loop(),
-            "aiohttp": version("aiohttp"),
+            "aiohttp": aiohttp.__version__,
         }
         registry.register(self)
 

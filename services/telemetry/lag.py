@@ -1,4 +1,4 @@
-"""How late an event loop is: the delay of a timer, over and over.  Whoever has to wait for the loop waits as long."""
+"""How late an event loop is: the delay of a timer, over and over.  Whatever waits for the loop waits as long."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LoopLag(Collector):
         _wait(self, asyncio.get_running_loop())
 
     def now(self) -> float:
-        """Return the time by which delays are taken: a loop's own is uvloop's, which stands still within a turn."""
+        """Return the time by which delays are taken; uvloop's own stands still within a turn of the loop."""
         return self._clock.monotonic()
 
     def late(self, seconds: float) -> None:

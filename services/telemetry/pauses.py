@@ -18,7 +18,7 @@ from services.telemetry.histogram import Histogram
 GENERATIONS: Final = (0, 1, 2)
 """From the youngest containers to all of them: the closed set of the label `generation`."""
 PAUSE_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
-"""Buckets, seconds: a look at 20,000 young containers takes 1 ms, one at all of a full gateway's 0.1 s and more."""
+"""Buckets, seconds: a look at 20,000 young containers takes 1 ms, one at all of a gateway's 30 ms and more."""
 
 _Callback = Callable[[str, dict[str, int]], Any]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 
+import aiohttp
 from prometheus_client import CollectorRegistry
 
-from services.telemetry.build import BuildInfo, Process
+from services.telemetry.build import VERSION, BuildInfo, Process
 
 
 def labels(registry: CollectorRegistry) -> dict[str, str]:
@@ -24,11 +25,16 @@ async def test_labels() -> None:
 
     assert labels(registry) == {
         "process": "gateway",
-        "version": version("tickwire"),
+        "version": VERSION,
         "python": platform.python_version(),
         "loop": "asyncio",
-        "aiohttp": version("aiohttp"),
+        "aiohttp": aiohttp.__version__,
     }
+
+
+def test_version() -> None:
+    """The version is the package's."""
+    assert version("tickwire") == VERSION
 
 
 def test_without_a_loop() -> None:
