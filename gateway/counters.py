@@ -22,6 +22,17 @@ BUCKETS: Final = (
 )  # fmt: skip
 """Upper bounds of the latency histogram, seconds."""
 
+HANDSHAKE_SECONDS: Final = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+)  # fmt: skip
+"""Buckets of handshakes: up to the 10 s that a request may take to be complete."""
+PING_SECONDS: Final = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+)  # fmt: skip
+"""Buckets of pings: from a client on the same machine to one that answers just before the next ping."""
+FLUSH_CLIENTS: Final = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+"""Buckets of clients that are written to in one pass; 0: ticks that nobody here follows any more."""
+
 
 class Stage(StrEnum):
     """A part of a tick's way."""
@@ -75,20 +86,27 @@ class Counters:
         "dead_writes",
         "evictions",
         "floods",
+        "flush_clients",
         "flushes",
         "frames",
+        "handshake_times",
         "handshakes",
         "invalid_latencies",
         "latencies",
+        "ping_times",
         "slow",
         "ticks",
+        "tokens_accepted",
         "tokens_refused",
     )
 
     def __init__(self) -> None:
         self.frames = self.ticks = self.bytes = self.slow = self.dead_writes = self.invalid_latencies = 0
-        self.contents = self.flushes = 0
+        self.contents = self.flushes = self.tokens_accepted = 0
         self.latencies = {stage: Histogram(BUCKETS, parts=1_000_000) for stage in Stage}
+        self.handshake_times = Histogram(HANDSHAKE_SECONDS)
+        self.ping_times = Histogram(PING_SECONDS)
+        self.flush_clients = Histogram(FLUSH_CLIENTS)
         self.commands: Counter[tuple[str, str]] = Counter({(op, "ok"): 0 for op in Op if op is not Op.INVALID})
         self.closes: Counter[tuple[Close, Side]] = Counter({(c, s): 0 for c in (*TABLE, *SEEN) for s in Side})
         self.evictions: Counter[Eviction] = Counter(dict.fromkeys(Eviction, 0))

@@ -56,6 +56,11 @@ class GatewayCollector(Collector):
         yield _counter("slow_clients", "Times a client began to conflate because it was slow.", counters.slow)
         yield _counter("dead_writes", "Writes to a connection that was already gone.", counters.dead_writes)
         yield _counter(
+            "tokens_accepted",
+            "Tokens, keys and tickets that were good, of connections, renewals and requests for tickets.",
+            counters.tokens_accepted,
+        )
+        yield _counter(
             "latency_invalid",
             "Latencies below zero, counted as zero: clocks disagree.",
             counters.invalid_latencies,
@@ -96,6 +101,20 @@ class GatewayCollector(Collector):
             "stage",
             [(stage.value, latency) for stage, latency in counters.latencies.items()],
         )
+        for name, meaning, values in (
+            (
+                "handshake_seconds",
+                "From a connection accepted, or the first byte of a later request on it, to its welcome.",
+                counters.handshake_times,
+            ),
+            (
+                "ping_rtt_seconds",
+                "From our ping to the client's pong; of several unanswered pings the oldest.",
+                counters.ping_times,
+            ),
+            ("flush_clients", "Clients written to in one pass.", counters.flush_clients),
+        ):
+            yield families.histogram(f"tickwire_{name}", meaning, values)
 
 
 def _pairs(

@@ -27,7 +27,7 @@ class ProducerMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every metric as of now."""
         yield self._ticks()
-        yield self._lag()
+        yield from self._histograms()
         yield from self._counters()
         yield from self._gauges()
 
@@ -40,9 +40,20 @@ class ProducerMetrics(Collector):
             metric.add_metric([result], ticks)
         return metric
 
-    def _lag(self) -> Metric:
-        meaning = "Delay of a pass of the schedule behind its deadline."
-        return families.histogram(f"{PREFIX}schedule_lag_seconds", meaning, self._maker.lags)
+    def _histograms(self) -> Iterator[Metric]:
+        for name, meaning, values in (
+            (
+                "schedule_lag_seconds",
+                "Delay of a pass of the schedule behind its deadline.",
+                self._maker.lags,
+            ),
+            (
+                "confirm_seconds",
+                "From a message on the wire to the broker's confirm, heartbeats too.",
+                self._publisher.backlog.confirms,
+            ),
+        ):
+            yield families.histogram(PREFIX + name, meaning, values)
 
     def _counters(self) -> Iterator[Metric]:
         publisher = self._publisher

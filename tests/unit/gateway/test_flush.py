@@ -263,6 +263,7 @@ def test_a_busy_gateway_gathers_passes() -> None:
     rested()
     assert client.written[1] == frame(b"2", b"3")
     assert bench.counters.flushes == 2
+    assert bench.counters.flush_clients.count == 2
 
 
 def test_latency_of_every_tick_of_a_group() -> None:

@@ -316,6 +316,35 @@ def test_silence_is_broken_and_pings_go_out() -> None:
     assert len(bench.wire.writes) == 4
 
 
+def test_the_time_of_a_pong() -> None:
+    """A pong answers the oldest ping that had none; one that answers none has no time."""
+    bench = Bench()
+    assert bench.session.answered() is None
+    bench.session.turn(PING_S, 5, heartbeat_s=15)
+    assert bench.session.answered() == PING_S
+    assert bench.session.answered() is None
+    bench.session.heard = 2 * PING_S
+    bench.session.turn(2 * PING_S, 5, heartbeat_s=15)
+    bench.session.turn(3 * PING_S, 5, heartbeat_s=15)
+    assert bench.session.answered() == 2 * PING_S
+
+
+def test_what_waits_for_a_client() -> None:
+    """What the socket has not taken and what the outbox holds are its unsent bytes; without either it is idle."""
+    bench = Bench(takes=10)
+    assert (bench.session.idle, bench.session.unsent) == (True, 0)
+    bench.session.outbox.tick(LINE)
+    assert (bench.session.idle, bench.session.unsent) == (False, len(LINE))
+    bench.session.flush(1.0, 5)
+    left = bench.wire.buffered
+    assert (bench.session.idle, bench.session.unsent) == (False, left)
+    bench.session.outbox.tick(LINE)
+    bench.session.send([b"x" * 7, b"y" * 8])
+    assert bench.session.unsent == left + len(LINE) + 15
+    bench.wire.drain()
+    assert (bench.session.idle, bench.session.unsent) == (True, 0)
+
+
 def test_what_the_kernel_does_not_take_of_a_heartbeat_waits_in_the_transport() -> None:
     """A heartbeat goes to the socket itself; where that is full, or gone, the transport gets the rest."""
     ours, theirs = socket.socketpair()
