@@ -21,7 +21,7 @@ from prometheus_client.metrics_core import Metric
 import gateway.app
 import producer.app
 import services.history.app
-from gateway.metrics import Op
+from gateway.counters import Op
 from gateway.settings import GatewaySettings
 from gateway.wires.native.faults import ErrorCode
 from producer.settings import ProducerSettings
