@@ -33,12 +33,9 @@ from services.runtime.settings import ProcessSettings, variable
 from services.telemetry.build import BuildInfo, Process
 from services.telemetry.lag import LoopLag
 from services.telemetry.loop import LoopCollector
-<<<<<<< HEAD
 from services.telemetry.pauses import GcPauses
-=======
 from tickwire.canary.settings import CanarySettings
 from tickwire.watch import Target
->>>>>>> canary
 
 
 def produce(settings: ProducerSettings) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
@@ -114,7 +111,7 @@ def follow(
     """Return the main of a canary."""
 
     async def main(stop: asyncio.Event) -> None:
-        clock, registry = SystemClock(), new_registry()
+        clock, registry = SystemClock(), new_registry(Process.CANARY)
         await tickwire.canary.app.run(settings, target, symbols, clock=clock, registry=registry, stop=stop)
 
     return main

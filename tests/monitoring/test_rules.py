@@ -173,7 +173,7 @@ def test_each_page_helps() -> None:
 
 @pytest.mark.parametrize("rule", _rules(), ids=lambda rule: rule.get("alert") or rule["record"])
 def test_metrics_exist(rule: dict[str, Any]) -> None:
-    """A rule uses metrics and label values that our processes show, rules record, or RabbitMQ or Prometheus has."""
+    """A rule uses metrics and label values that our processes, rules, RabbitMQ or Prometheus show."""
     recorded = {rule["record"] for rule in _rules() if "record" in rule}
     used = _metrics(rule["expr"])
 
