@@ -22,7 +22,7 @@ import gateway.app
 import producer.app
 import services.history.app
 import tickwire.canary.app
-from gateway.metrics import Op
+from gateway.counters import Op
 from gateway.settings import GatewaySettings
 from gateway.wires.native.faults import ErrorCode
 from producer.settings import ProducerSettings

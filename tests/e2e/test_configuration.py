@@ -51,7 +51,7 @@ def test_alertmanager_takes_its_configuration() -> None:
     ],
 )
 def test_each_severity_has_its_receiver(labels: str, receiver: str) -> None:
-    """An alert goes to the receiver of its severity, the watchdog's to its own, one without a known one to a page."""
+    """An alert goes to the receiver of its severity, the watchdog's to its own, others to a page."""
     command = ("amtool", "config", "routes", "test", "--config.file=alertmanager.yml", *labels.split())
 
     assert run(ALERTMANAGER, "alertmanager", *command).split() == [receiver]
