@@ -13,10 +13,11 @@ from prometheus_client import CollectorRegistry
 from gateway.admission.choice import build_authority, warn_of_unread
 from gateway.admission.limits import TokenBucket
 from gateway.admission.porch import Porch
+from gateway.counters import Counters
 from gateway.doorway import Doorway, Guest, bind
 from gateway.entrance import Entrance
 from gateway.feed import Feed
-from gateway.metrics import Counters, GatewayCollector, Reading
+from gateway.metrics import GatewayCollector, Reading
 from gateway.readings import door_readings, feed_readings
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
@@ -108,7 +109,7 @@ async def run(
             )
             await runner.setup()
             try:
-                door = _listen(runner, settings, cert)
+                door = _listen(runner, settings, cert, clock)
                 doors.append(door)
                 if started is not None:
                     started(door.port, ops_port)
@@ -179,7 +180,7 @@ def readiness(feed: ClientFeed, sessions: Sessions) -> Probe:
     return Probe(ok=True, reason="ready")
 
 
-def _listen(runner: web.AppRunner, settings: GatewaySettings, cert: Certificate | None) -> Doorway:
+def _listen(runner: web.AppRunner, settings: GatewaySettings, cert: Certificate | None, clock: Clock) -> Doorway:
     porch: Porch[Guest] = Porch(
         first_byte_s=settings.first_byte_s, request_s=settings.request_s, most=settings.max_pending
     )
@@ -191,6 +192,7 @@ def _listen(runner: web.AppRunner, settings: GatewaySettings, cert: Certificate 
                 visitors(runner, idle_s=settings.request_s),
                 lambda: None if cert is None else cert.context,
                 porch,
+                clock,
             )
         except OSError:
             listener.close()
@@ -236,6 +238,17 @@ def _readings(sessions: Sessions, settings: GatewaySettings) -> Iterator[Reading
         [("", sessions.flush.window.rest)],
     )
     yield Reading("clients_blocked", "Clients whose sockets are full.", "gauge", None, [("", sessions.blocked)])
+    total, most = sessions.unsent()
+    yield Reading(
+        "clients_buffered_bytes",
+        "Bytes that wait for clients, in outboxes and behind sockets.",
+        "gauge",
+        None,
+        [("", total)],
+    )
+    yield Reading(
+        "clients_buffered_bytes_max", "Most bytes that wait for one client.", "gauge", None, [("", most)]
+    )
     yield Reading(
         "draining",
         "1 from the order to end on: not ready, then clients are sent away.",

@@ -23,6 +23,7 @@ import structlog
 
 from gateway.admission.porch import Overdue, Porch
 from gateway.tls import HANDSHAKE_S, SHUTDOWN_S
+from services.runtime.clock import Clock
 from services.runtime.files import files_allowed
 
 AT_ONCE: Final = 4
@@ -51,12 +52,14 @@ _log = structlog.get_logger("tickwire.gateway")
 class Guest:
     """One connection, as long as it is open or pending.  Its protocol says here how far it has come."""
 
-    __slots__ = ("_connection", "_door", "_rested", "_transport")
+    __slots__ = ("_connection", "_door", "_rested", "_transport", "began")
 
     def __init__(self, door: Doorway, connection: socket.socket) -> None:
         self._door, self._connection = door, connection
         self._rested = False
         self._transport: asyncio.Transport | None = None
+        self.began: float | None = door.now()
+        """When it was accepted, or the first byte of its present request came; None: it rests between two."""
 
     def connected(self, transport: asyncio.Transport) -> None:
         """It stands, behind TLS where there is some: its first byte is awaited."""
@@ -65,6 +68,8 @@ class Guest:
 
     def heard(self, size: int) -> None:
         """*size* bytes came."""
+        if self.began is None:
+            self.began = self._door.now()
         self._door.porch.hear(self, size)
 
     def asks(self) -> None:
@@ -81,7 +86,7 @@ class Guest:
 
         Without it a client that reads nothing would keep socket and answer for ever.
         """
-        self._rested = True
+        self._rested, self.began = True, None
         self._door.await_request(self, again=True)
 
     def left(self) -> None:
@@ -92,6 +97,10 @@ class Guest:
     def garbled(self) -> None:
         """What came is no request."""
         self._door.garbled += 1
+
+    def oversized(self) -> None:
+        """What came is too much for a request."""
+        self._door.oversized += 1
 
     def drop(self) -> None:
         """End it, whatever state it is in."""
@@ -143,9 +152,11 @@ class Doorway:
         factory: Factory,
         context: Callable[[], ssl.SSLContext | None],
         porch: Porch[Guest],
+        clock: Clock,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._listener, self._factory, self._context, self.porch = listener, factory, context, porch
+        self._clock = clock
         self._look: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -160,6 +171,8 @@ class Doorway:
         """Connections dropped before their request was complete, by reason."""
         self.garbled = 0
         """Requests that were none."""
+        self.oversized = 0
+        """Requests with too much of a header, or of a body."""
         self.port: int = listener.getsockname()[1]
         listener.listen(BACKLOG)
         self._open()
@@ -173,8 +186,8 @@ class Doorway:
         self._listener.close()
 
     def now(self) -> float:
-        """Return the seconds that the porch is asked with."""
-        return self._loop.time()
+        """Return the seconds that the porch is asked with: a loop's own stand still within its turn (uvloop)."""
+        return self._clock.monotonic()
 
     def await_request(self, guest: Guest, *, again: bool = False) -> None:
         """Count *guest* as pending from now on; where they are many, drop who has been for the longest."""

@@ -22,7 +22,9 @@ from gateway.frames import Status
 from gateway.hub import Hub
 from gateway.intents import Ask, Close, Intent, Open, Probe, Rebind
 from gateway.line import IDLE_GRACE, Stage
+from gateway.offset import ClockOffset
 from gateway.outbox import Outbox
+from gateway.standing import Standing, standing
 from gateway.tally import Tally
 from gateway.turnstile import Passage, Transition, Turnstile
 from services.broker.history import History
@@ -66,6 +68,9 @@ class FeedStats:
     """Transitions and questions under way or waiting for their turn."""
     passage: Passage
     tally: Tally
+    standing: Standing
+    clock_offset: float | None
+    """Seconds; see `ClockOffset`.  None: no heartbeat came of late."""
 
 
 class Feed:
@@ -100,6 +105,7 @@ class Feed:
         self._timer_at = 0.0
         self._ever_connected = False
         self._heard_at: float | None = None
+        self._offset = ClockOffset()
         self._lost = dict.fromkeys(LostReason, 0)
         self._messages = self._ticks = self._malformed = self._unfollowed = 0
         self._malformed_logged = False
@@ -179,6 +185,8 @@ class Feed:
             intents=len(self._tasks) + len(self._turnstile),
             passage=self._turnstile.passage,
             tally=self._hub.lines.tally,
+            standing=standing(self._hub.clients, self._hub.lines),
+            clock_offset=self._offset.seconds(self._clock.monotonic()),
         )
 
     # ------------------------------------------------------------------------------------------------- running
@@ -332,6 +340,7 @@ class Feed:
         now = self._clock.monotonic()
         if isinstance(message, Heartbeat):
             self._heard_at = now
+            self._offset.heard(message.shard, self._clock.wall_us() - message.time, now)
             self._hub.heard(message, now)
         else:
             self._hub.learn(message, now)

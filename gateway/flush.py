@@ -11,8 +11,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+from gateway.counters import Counters
 from gateway.frames import Frame
-from gateway.metrics import Counters
 from gateway.outbox import Outbox
 from gateway.window import Window
 from gateway.wires import framing
@@ -137,6 +137,7 @@ class Flush:
     def _write(self, began: float) -> None:
         """Write out everybody: no await in here, and no client's end may end the others' pass."""
         sent_us = self._clock.wall_us()
+        self._counters.flush_clients.observe(len(self.touched))
         for content, group in self._groups(began, sent_us).items():
             lines = b"\n".join(content) if isinstance(content, tuple) else content
             self._share([framing.text(payload) for payload in self._encode((lines,), sent_us)], group)

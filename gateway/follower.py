@@ -62,9 +62,10 @@ class Follower:
         self.mode = Mode.AWAITING
         self._interval = None if max_rate is None else 1.0 / max_rate
         self._slow = False
-        self.conflates = max_rate is not None
+        self.conflates = False
         """Whether it gets the newest tick at its turns rather than every tick.  Kept, not computed: it is asked
         for with every tick, and set when a client subscribes or falls behind."""
+        self._judge()
         self.turn_at = 0.0
         """When the next tick may be sent, in seconds of the monotonic clock."""
         self.turn_due = False
@@ -92,7 +93,7 @@ class Follower:
     @interval.setter
     def interval(self, seconds: float | None) -> None:
         self._interval = seconds
-        self.conflates = self._slow or seconds is not None
+        self._judge()
 
     @property
     def slow(self) -> bool:
@@ -101,8 +102,20 @@ class Follower:
 
     @slow.setter
     def slow(self, slow: bool) -> None:
-        self._slow = slow
-        self.conflates = slow or self._interval is not None
+        if slow is not self._slow:
+            self._slow = slow
+            self.outbox.slowed += 1 if slow else -1
+            self._judge()
+
+    def _judge(self) -> None:
+        conflates = self._slow or self._interval is not None
+        if conflates is not self.conflates:
+            self.conflates = conflates
+            self.outbox.conflating += 1 if conflates else -1
+
+    def leave(self) -> None:
+        """Conflate no more: its client follows the symbol no longer."""
+        self.slow, self.interval = False, None
 
     @property
     def max_rate(self) -> float | None:

@@ -245,6 +245,8 @@ class Hub:
                 self._answer(older, now)
         while request.ready or request.rejected:
             ready, rejected, pending = request.part()
+            for reason in rejected.values():
+                self.lines.tally.rejections[reason] += 1
             begun: list[tuple[Line, Follower]] = []
             accepted = {}
             for symbol in ready:

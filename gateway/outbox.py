@@ -26,7 +26,20 @@ class Outbox:
     client and pass is 0.1 to 0.2 µs, where the kernel has emptied the processor's caches in between.
     """
 
-    __slots__ = ("allowance", "awaited", "blocked", "entries", "fd", "odd", "owner", "said", "touched", "wake")
+    __slots__ = (
+        "allowance",
+        "awaited",
+        "blocked",
+        "conflating",
+        "entries",
+        "fd",
+        "odd",
+        "owner",
+        "said",
+        "slowed",
+        "touched",
+        "wake",
+    )
 
     def __init__(self, owner: Any, touched: list[Any], wake: Callable[[], object]) -> None:
         self.owner = owner
@@ -46,6 +59,9 @@ class Outbox:
         """The socket, where the kernel may be given frames past the transport; -1: it may not, or it is gone."""
         self.allowance: TokenBucket | None = None
         """How many ticks of the past its client may still ask for, of all its symbols; None: any number."""
+        self.conflating = self.slowed = 0
+        """Of how many symbols its client gets what is newest only, and of how many of these since it was slow: the
+        followers count themselves, so that a scrape need not look at each."""
         self.said = 0.0
         """When something was last said, in seconds."""
 

@@ -13,6 +13,7 @@ from gateway.doorway import Doorway
 from gateway.feed import FeedStats
 from gateway.frames import Status
 from gateway.metrics import Reading
+from gateway.standing import Standing
 from gateway.tally import Tally
 from gateway.tls import Certificate, Renewal
 
@@ -42,6 +43,9 @@ def door_readings(doors: Sequence[Doorway], cert: Certificate | None) -> Iterato
         [(reason.value, overdue[reason]) for reason in Overdue],
     )
     yield _counter("requests_garbled", "Requests that were none.", sum(door.garbled for door in doors))
+    yield _counter(
+        "requests_oversized", "Requests with too long a header or body.", sum(door.oversized for door in doors)
+    )
     yield Reading(
         "certificate_not_after_seconds",
         "Until when the certificate is valid, since 1970.",
@@ -74,6 +78,14 @@ def feed_readings(stats: FeedStats, status: Mapping[str, Status]) -> Iterator[Re
     )
     if stats.heartbeat_age is not None:
         yield _gauge("feed_age_seconds", "Time since the last heartbeat of any shard.", stats.heartbeat_age)
+    if stats.clock_offset is not None:
+        yield _gauge(
+            "feed_clock_offset_seconds",
+            "Least time from a heartbeat's own to its arrival in the last 30 to 60 s, of the shard that is "
+            "furthest off; below 0: our clock is behind the producer's.",
+            stats.clock_offset,
+        )
+    yield from _standing(stats.standing)
     yield _gauge("subscriptions", "Symbols followed, summed over clients.", stats.followers)
     yield _gauge("directory_symbols", "Symbols in the directory.", stats.symbols)
     yield _gauge("feed_intents", "Requests to broker and history under way or waiting.", stats.intents)
@@ -89,6 +101,18 @@ def feed_readings(stats: FeedStats, status: Mapping[str, Status]) -> Iterator[Re
     yield from _tally(stats.tally)
 
 
+def _standing(standing: Standing) -> Iterator[Reading]:
+    yield _gauge(
+        "clients_conflating",
+        "Clients that get only what is newest, of one symbol or more: they asked for it, or are slow.",
+        standing.conflating,
+    )
+    yield _gauge("clients_slow", "Clients that do so since they do not keep up.", standing.slow)
+    yield _gauge("clients_behind", "Clients that wait for ticks that they lack.", standing.behind)
+    yield _gauge("ring_ticks", "Ticks kept for clients that are behind, of all symbols.", standing.ring_ticks)
+    yield _gauge("ring_bytes", "Bytes of these ticks.", standing.ring_bytes)
+
+
 def _tally(tally: Tally) -> Iterator[Reading]:
     yield _counter("ticks_repeated", "Live ticks that had come before, dropped.", tally.repeated)
     yield _counter("ticks_fenced", "Live ticks of an earlier epoch, dropped.", tally.fenced)
@@ -101,6 +125,9 @@ def _tally(tally: Tally) -> Iterator[Reading]:
     yield _counter("ticks_conflated", "Ticks that clients were told to be skipped.", tally.conflated)
     yield _counter("epochs", "Changes of epoch said.", tally.epochs)
     yield _counter("rebinds", "Symbols bound again because their queue was silent.", tally.rebinds)
+    yield Reading(
+        "rejections", "Symbols of subscribe commands rejected.", "counter", "reason", _reasons(tally.rejections)
+    )
     yield Reading("gaps", "Gaps said, by reason.", "counter", "reason", _reasons(tally.gaps))
     yield Reading(
         "ticks_missing", "Ticks in gaps whose end is known.", "counter", "reason", _reasons(tally.missing)

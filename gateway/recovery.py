@@ -10,7 +10,7 @@ what `due` finds: the caller runs it at `next_due`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
@@ -114,6 +114,12 @@ class Recovery:
         self.followers.pop(follower, None)
         self._troubled.pop(follower, None)
         self._turns.cancel(follower)
+        follower.leave()
+
+    @property
+    def behind(self) -> Iterator[Follower]:
+        """Who waits for ticks that it lacks."""
+        return (follower for follower in self._troubled if follower.mode is Mode.BEHIND)
 
     def pace(self, follower: Follower, max_rate: float | None, now: float) -> None:
         """Change a follower's rate."""

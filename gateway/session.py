@@ -21,8 +21,8 @@ from gateway.admission.limits import TokenBucket
 from gateway.admission.stay import Stay, Turn
 from gateway.backlog import Backlog, Verdict
 from gateway.closing import GONE, TOO_SLOW, Close
+from gateway.counters import Eviction
 from gateway.frames import Frame
-from gateway.metrics import Eviction
 from gateway.outbox import ROOM_BYTES, Outbox
 from gateway.wires import framing
 from services.runtime.clock import Clock
@@ -175,7 +175,8 @@ class Session:
         self._interrupt = interrupt
         self._follow: Follow | None = None
         self.outbox.said = self._pinged = now
-        self._aborted = self._slow = self._owed = False
+        self._aborted = self._slow = False
+        self._owed: float | None = None
         self._backlog: Backlog | None = None
         self._rest: deque[bytes] | None = None
         """Frames behind a full socket, where one write had several; nearly always None (an empty deque is 0.6
@@ -189,6 +190,17 @@ class Session:
     def blocked(self) -> bool:
         """Whether the socket is full."""
         return self.outbox.blocked
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing can wait here: the socket has taken everything, and there is nothing to say."""
+        outbox = self.outbox
+        return not (outbox.blocked or outbox.entries or self.closing)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait in the transport, behind it, and, of ticks, in the outbox."""
+        return self._buffered + sum(map(len, self._rest or ())) + self.outbox.size
 
     # ------------------------------------------------------------------------------------------- writing
 
@@ -338,15 +350,16 @@ class Session:
 
     def _speak(self, heartbeat: bool, ping: bool, now: float, sent_us: int) -> None:  # noqa: FBT001 - two flags, one caller
         if ping:
-            self._pinged, self._owed = now, True
+            self._pinged = now
+            self._owed = now if self._owed is None else self._owed
         if heartbeat:
             self.say(self._wire.heartbeat(sent_us), now, and_ping=ping)
         elif ping:
             self._put(framing.PING)
 
-    def answered(self) -> bool:
-        """Take a pong; return whether it is the first one since our last ping."""
-        owed, self._owed = self._owed, False
+    def answered(self) -> float | None:
+        """Take a pong; return when the oldest ping was sent that had none, None: every ping of ours had one."""
+        owed, self._owed = self._owed, None
         return owed
 
     def end(self, close: Close) -> None:

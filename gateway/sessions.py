@@ -10,9 +10,9 @@ from typing import Final
 from gateway.admission import refusal
 from gateway.admission.refusal import Refusal
 from gateway.closing import RESTART
+from gateway.counters import Counters, Eviction
 from gateway.flush import Entries, Flush
 from gateway.frames import Reconnect
-from gateway.metrics import Counters, Eviction
 from gateway.outbox import Outbox
 from gateway.session import Session
 from gateway.wheel import Wheel
@@ -73,6 +73,21 @@ class Sessions:
     def blocked(self) -> int:
         """How many sockets are full."""
         return len(self._blocked)
+
+    def unsent(self) -> tuple[int, int]:
+        """Return the bytes that wait for all clients, and the most for one.
+
+        Where nothing waits behind a socket and nothing is to be said, there are none: of these clients only two
+        flags are looked at, 0.1 µs each.
+        """
+        total = most = 0
+        for session in self._open:
+            if session.idle:
+                continue
+            size = session.unsent
+            total += size
+            most = max(most, size)
+        return total, most
 
     @property
     def full(self) -> bool:

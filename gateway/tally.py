@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.frames import GapReason
+from gateway.frames import GapReason, Rejection
 
 
 @dataclass(slots=True)
@@ -35,5 +35,7 @@ class Tally:
     """Gaps that followers were told."""
     missing: dict[GapReason, int] = field(default_factory=lambda: dict.fromkeys(GapReason, 0))
     """Ticks named in gaps whose end is known."""
+    rejections: dict[Rejection, int] = field(default_factory=lambda: dict.fromkeys(Rejection, 0))
+    """Symbols of `subscribe` commands that were rejected, as clients were told."""
     rebinds: int = 0
     """Symbols bound again because they were silent below a mark."""

@@ -22,6 +22,7 @@ from typing import Final
 from producer.grouping import Parcel
 from services.broker.ports import Outgoing
 from services.market.symbol import Symbol
+from services.telemetry.histogram import Histogram
 
 WIRE: Final = 5_000
 """Most messages without an answer: 0.25 s of what a broker with a log on 2 cores confirms."""
@@ -29,6 +30,11 @@ WIRE_TICKS: Final = 4_800
 """Most of them that carry ticks; the others are left to heartbeats, directory and repeats."""
 QUEUE_US: Final = 10_000_000
 QUEUE_BYTES: Final = 64 * 1024 * 1024
+
+CONFIRM_SECONDS: Final = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+)  # fmt: skip
+"""Buckets of confirms: up to the wait after which the connection is given up."""
 
 
 @dataclass(slots=True)
@@ -59,7 +65,8 @@ class Backlog:
         self._again: deque[Parcel] = deque()
         self._queue: deque[Parcel] = deque()
         self._newest: dict[Symbol, Parcel] = {}
-        self._wire: dict[int, Parcel | None] = {}
+        self._wire: dict[int, tuple[Parcel | None, int]] = {}
+        """What is on the wire and since when (µs), by its number."""
         self._on_wire = 0
         self._oldest: tuple[int, int] | None = None
         self._answered = 0
@@ -69,6 +76,8 @@ class Backlog:
         self.bytes = 0
         """Of the bodies in *queue*."""
         self.counts = Counts()
+        self.confirms = Histogram(CONFIRM_SECONDS, parts=1_000_000)
+        """How long messages were on the wire that the broker took over."""
 
     # --------------------------------------------------------------------------------------------------- going in
 
@@ -90,8 +99,8 @@ class Backlog:
 
     # -------------------------------------------------------------------------------------------------- going out
 
-    def take(self) -> list[Parcel]:
-        """Return what may go on the wire now, in order; it counts as handed over."""
+    def take(self, now: int) -> list[Parcel]:
+        """Return what may go on the wire at *now* (µs), in order; it counts as handed over."""
         room = min(self._ticks_limit - self._on_wire, self._wire_limit - len(self._wire))
         taken: list[Parcel] = []
         while room > len(taken):
@@ -107,32 +116,37 @@ class Backlog:
                 break
             taken.append(parcel)
         for number, parcel in enumerate(taken, self.number + 1):
-            self._wire[number] = parcel
+            self._wire[number] = parcel, now
         self.number += len(taken)
         self._on_wire += len(taken)
         return taken
 
-    def spare(self, messages: list[Outgoing]) -> list[Outgoing]:
-        """Return those of *messages*, none worth keeping, that may go now; they count as handed over."""
+    def spare(self, messages: list[Outgoing], now: int) -> list[Outgoing]:
+        """Return those of *messages*, none worth keeping, that may go at *now*; they count as handed over."""
         taken = messages[: self._wire_limit - len(self._wire)]
         for number in range(self.number + 1, self.number + 1 + len(taken)):
-            self._wire[number] = None
+            self._wire[number] = None, now
         self.number += len(taken)
         return taken
 
     # --------------------------------------------------------------------------------------------- what came back
 
-    def settle(self, number: int, *, multiple: bool, accepted: bool) -> None:
-        """Note the broker's answer for message *number*, or for all up to it.  Unknown numbers have no effect."""
+    def settle(self, number: int, now: int, *, multiple: bool, accepted: bool) -> None:
+        """Note the broker's answer at *now* (µs) for message *number*, or for all up to it.
+
+        Unknown numbers have no effect.
+        """
         if not multiple:
-            self._settle(number, accepted=accepted)
+            self._settle(number, now, accepted=accepted)
             return
         for each in range(self._answered + 1, min(number, self.number) + 1):
-            self._settle(each, accepted=accepted)
+            self._settle(each, now, accepted=accepted)
         self._answered = max(self._answered, min(number, self.number))
 
-    def _settle(self, number: int, *, accepted: bool) -> None:
-        parcel = self._wire.pop(number, None)
+    def _settle(self, number: int, now: int, *, accepted: bool) -> None:
+        parcel, since = self._wire.pop(number, (None, None))
+        if since is not None and accepted:
+            self.confirms.observe(now - since)
         if parcel is None:
             return
         self._on_wire -= 1
@@ -143,7 +157,7 @@ class Backlog:
 
     def disconnect(self) -> None:
         """The connection is gone: what had no answer goes out first on the next one, in its old order."""
-        for number, parcel in sorted(self._wire.items(), reverse=True):
+        for number, (parcel, _) in sorted(self._wire.items(), reverse=True):
             if parcel is None:
                 continue
             if number > self._discarded:

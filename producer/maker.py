@@ -8,13 +8,18 @@ from typing import Final
 
 import structlog
 
-from producer.lags import Lags
 from producer.pacing import Pacing
 from producer.publisher import Publisher
 from producer.sources.source import Source
 from services.runtime.clock import Clock
+from services.telemetry.histogram import Histogram
 
 BEAT_S: Final = 1.0
+LAG_SECONDS: Final = (
+    0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0,
+)  # fmt: skip
+"""Buckets of delays: from a tenth of the shortest default interval to past the limit beyond which ticks are
+skipped."""
 QUIET_S: Final = 10.0
 """Seconds without a skip after which the next one is worth a line in the log again."""
 
@@ -30,7 +35,7 @@ class Maker:
         self._publisher, self._clock = publisher, clock
         self._interval, self._sleep = interval, sleep
         self._last_skip = float("-inf")
-        self.lags = Lags()
+        self.lags = Histogram(LAG_SECONDS)
         self.skipped = 0
         """Ticks that were never made since the loop was too late."""
         self.clock_steps = 0
@@ -54,7 +59,7 @@ class Maker:
 
     def _turn(self, source: Source, pacing: Pacing) -> None:
         turn = pacing.turn(self._now(), self._clock.wall_us())
-        self.lags.note(pacing.lag / 1e6)
+        self.lags.observe(pacing.lag / 1e6)
         if turn.skip is not None:
             self._skip(source.skip(turn.skip), pacing.lag / 1e6)
         self._publisher.offer(source.due(turn.until, turn.base))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from producer.lags import EDGES
 from producer.leadership import Leadership, Stage
 from producer.maker import Maker
 from producer.publisher import Publisher
+from services.telemetry import families
 
 PREFIX: Final = "tickwire_producer_"
 RESULTS: Final = ("confirmed", "refused", "lost", "skipped")
@@ -27,7 +27,7 @@ class ProducerMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every metric as of now."""
         yield self._ticks()
-        yield self._lag()
+        yield from self._histograms()
         yield from self._counters()
         yield from self._gauges()
 
@@ -40,14 +40,20 @@ class ProducerMetrics(Collector):
             metric.add_metric([result], ticks)
         return metric
 
-    def _lag(self) -> Metric:
-        lags = self._maker.lags
-        labels = [*(str(edge) for edge in EDGES), "+Inf"]
-        buckets = [(label, float(count)) for label, count in zip(labels, lags.cumulative, strict=True)]
-        meaning = "Delay of a pass of the schedule behind its deadline."
-        return HistogramMetricFamily(
-            f"{PREFIX}schedule_lag_seconds", meaning, buckets=buckets, sum_value=lags.total
-        )
+    def _histograms(self) -> Iterator[Metric]:
+        for name, meaning, values in (
+            (
+                "schedule_lag_seconds",
+                "Delay of a pass of the schedule behind its deadline.",
+                self._maker.lags,
+            ),
+            (
+                "confirm_seconds",
+                "From a message on the wire to the broker's confirm, heartbeats too.",
+                self._publisher.backlog.confirms,
+            ),
+        ):
+            yield families.histogram(PREFIX + name, meaning, values)
 
     def _counters(self) -> Iterator[Metric]:
         publisher = self._publisher

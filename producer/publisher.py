@@ -144,7 +144,7 @@ class Publisher:
 
     def on_settled(self, number: int, *, multiple: bool, accepted: bool) -> None:
         """See `SinkListener`."""
-        self.backlog.settle(number, multiple=multiple, accepted=accepted)
+        self.backlog.settle(number, self._now(), multiple=multiple, accepted=accepted)
         self._flush()
         if not self.backlog.unconfirmed:
             self._settled.set()
@@ -164,9 +164,10 @@ class Publisher:
     def _flush(self) -> None:
         backlog = self.backlog
         if self._open and backlog.waiting:
-            taken = backlog.take()
+            now = self._now()
+            taken = backlog.take(now)
             if taken and self._write([parcel.message for parcel in taken]):
-                self._marks.note(taken, self._now())
+                self._marks.note(taken, now)
         self._notice()
 
     def _notice(self) -> None:
@@ -210,7 +211,7 @@ class Publisher:
 
     def _spare(self, messages: list[Outgoing]) -> list[Outgoing]:
         """Send those of *messages* that the wire has room for, and return them; nothing is kept for later."""
-        taken = self.backlog.spare(messages) if self._open else []
+        taken = self.backlog.spare(messages, self._now()) if self._open else []
         return taken if taken and self._write(taken) else []
 
     def _write(self, messages: list[Outgoing]) -> bool:

@@ -18,6 +18,7 @@ from services.errors import BadSettings
 from services.history.settings import HistorySettings
 from services.runtime.clock import SystemClock
 from services.runtime.settings import ProcessSettings, load
+from services.telemetry.build import Process
 from tickwire.processes import new_registry
 
 S = TypeVar("S", bound=ProcessSettings)
@@ -124,7 +125,7 @@ async def _run(settings: DemoSettings, started: Callable[[Addresses], None], sto
                 broker.source("gateway"),
                 broker.history(),
                 clock=clock,
-                registry=new_registry(),
+                registry=new_registry(Process.DEMO),
                 stop=stop,
                 started=gateway_started,
                 admission=broker.admission("gateway"),
@@ -143,7 +144,7 @@ async def _run(settings: DemoSettings, started: Callable[[Addresses], None], sto
                 broker.tick_log("history"),
                 broker.desk("history"),
                 clock=clock,
-                registry=new_registry(),
+                registry=new_registry(Process.DEMO),
                 stop=stop,
                 started=lambda ops: note(history_ops=ops),
             ),
@@ -155,7 +156,7 @@ async def _run(settings: DemoSettings, started: Callable[[Addresses], None], sto
                 broker.sink("producer"),
                 lease=broker.lease(settings.producer.shard, "producer"),
                 clock=clock,
-                registry=new_registry(),
+                registry=new_registry(Process.DEMO),
                 stop=stop,
                 started=lambda ops: note(producer_ops=ops),
             ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 import gateway.app
 import producer.app
 import services.history.app
+import tickwire.canary.app
 from gateway.settings import GatewaySettings
 from producer.settings import ProducerSettings
 from services.broker.metrics import BrokerMetrics
@@ -26,9 +27,15 @@ from services.broker.rabbitmq import (
 from services.broker.rabbitmq.trust import trusting
 from services.errors import BadSettings
 from services.history.settings import HistorySettings
+from services.market.symbol import Symbol
 from services.runtime.clock import SystemClock
 from services.runtime.settings import ProcessSettings, variable
+from services.telemetry.build import BuildInfo, Process
+from services.telemetry.lag import LoopLag
 from services.telemetry.loop import LoopCollector
+from services.telemetry.pauses import GcPauses
+from tickwire.canary.settings import CanarySettings
+from tickwire.watch import Target
 
 
 def produce(settings: ProducerSettings) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
@@ -40,7 +47,7 @@ def produce(settings: ProducerSettings) -> Callable[[asyncio.Event], Coroutine[A
     url = broker_url(settings)
 
     async def main(stop: asyncio.Event) -> None:
-        clock, registry = SystemClock(), new_registry()
+        clock, registry = SystemClock(), new_registry(Process.PRODUCER)
         metrics = BrokerMetrics(registry)
         await producer.app.run(
             settings,
@@ -68,7 +75,7 @@ def serve(settings: GatewaySettings) -> Callable[[asyncio.Event], Coroutine[Any,
     async def main(stop: asyncio.Event) -> None:
         if settings.worker is not None:
             _end_with_parent(stop)
-        clock, registry = SystemClock(), new_registry()
+        clock, registry = SystemClock(), new_registry(Process.GATEWAY)
         metrics = BrokerMetrics(registry)
         source = RabbitSource(url, name=name, clock=clock, metrics=metrics)
         history = RabbitHistory(url, name=name, clock=clock, metrics=metrics)
@@ -89,11 +96,23 @@ def remember(settings: HistorySettings) -> Callable[[asyncio.Event], Coroutine[A
     url = broker_url(settings)
 
     async def main(stop: asyncio.Event) -> None:
-        clock, registry = SystemClock(), new_registry()
+        clock, registry = SystemClock(), new_registry(Process.HISTORY)
         metrics = BrokerMetrics(registry)
         log = RabbitTickLog(url, name="history log", clock=clock, metrics=metrics)
         desk = RabbitDesk(url, name="history desk", clock=clock, metrics=metrics)
         await services.history.app.run(settings, log, desk, clock=clock, registry=registry, stop=stop)
+
+    return main
+
+
+def follow(
+    settings: CanarySettings, target: Target, symbols: Sequence[Symbol]
+) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
+    """Return the main of a canary."""
+
+    async def main(stop: asyncio.Event) -> None:
+        clock, registry = SystemClock(), new_registry(Process.CANARY)
+        await tickwire.canary.app.run(settings, target, symbols, clock=clock, registry=registry, stop=stop)
 
     return main
 
@@ -109,13 +128,19 @@ def _end_with_parent(stop: asyncio.Event) -> None:
     loop.add_reader(0, ended)
 
 
-def new_registry() -> CollectorRegistry:
-    """Return a registry that already measures the process itself: memory, CPU, file descriptors, collections."""
-    registry = CollectorRegistry()
+def new_registry(process: Process) -> CollectorRegistry:
+    """Return a registry that already measures *process* itself.
+
+    Memory, CPU and file descriptors; the delays of the loop, which must run, and of the garbage collector.
+    """
+    registry, clock = CollectorRegistry(), SystemClock()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     LoopCollector(registry)
+    LoopLag(registry, clock).start()
+    GcPauses(registry, clock).start()
+    BuildInfo(registry, process)
     return registry
 
 

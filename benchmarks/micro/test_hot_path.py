@@ -8,9 +8,9 @@ import pytest
 from pamqp import body, commands, frame, header
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from gateway.counters import Counters
 from gateway.flush import Flush
 from gateway.follower import Follower
-from gateway.metrics import Counters
 from gateway.outbox import Outbox
 from gateway.recovery import Recovery
 from gateway.tally import Tally

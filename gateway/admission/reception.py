@@ -16,7 +16,7 @@ from gateway.admission.entitlement import Entitlement
 from gateway.admission.limits import TokenBucket
 from gateway.admission.refusal import Refusal
 from gateway.admission.ticketoffice import TicketOffice
-from gateway.metrics import Counters
+from gateway.counters import Counters
 from services.errors import BrokerUnavailable, KeysUnavailable
 from services.runtime.clock import Clock
 
@@ -69,6 +69,7 @@ class Reception:
         found = await self._entitlement(caller, shown)
         if found is None and not later:
             return self.turned_away(caller, refusal.NO_TOKEN)
+        self._accepted(found)
         result = found if isinstance(found, Refusal) else self._doorkeeper.seat(caller, found)
         return self.turned_away(caller, result) if isinstance(result, Refusal) else result
 
@@ -80,12 +81,14 @@ class Reception:
     async def renew(self, caller: Caller, seat: Seat, token: str) -> Refusal | None:
         """Let *seat*'s client do what *token* says from now on, or say why not."""
         found = await self._entitlement(caller, Shown(token))
-        if isinstance(found, Entitlement):
-            try:
-                found = seat.entitle(found)
-            except TokenRefused as error:
-                found = self._refused(caller, error.reason)
-        return found
+        if not isinstance(found, Entitlement):
+            return found
+        try:
+            result = seat.entitle(found)
+        except TokenRefused as error:
+            return self._refused(caller, error.reason)
+        self._accepted(found)
+        return result
 
     async def issue(self, caller: Caller, shown: Shown) -> str | Refusal:
         """Return a ticket for who shows a token, or why there is none."""
@@ -95,6 +98,7 @@ class Reception:
         found = await self._entitlement(caller, Shown(shown.token))
         if not isinstance(found, Entitlement) or self._tickets is None:
             return self.turned_away(caller, found if isinstance(found, Refusal) else refusal.NO_TOKEN)
+        self._accepted(found)
         try:
             return await self._tickets.issue(found)
         except BrokerUnavailable:
@@ -130,6 +134,9 @@ class Reception:
         if self._tickets is None:
             raise TokenRefused(Reason.MALFORMED)
         return await self._tickets.redeem(shown.ticket)
+
+    def _accepted(self, found: Entitlement | Refusal | None) -> None:
+        self._counters.tokens_accepted += self.required and isinstance(found, Entitlement)
 
     def _refused(self, caller: Caller, reason: Reason) -> Refusal:
         self._counters.tokens_refused[reason] += 1

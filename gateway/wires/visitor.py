@@ -14,6 +14,7 @@ from typing import Final, cast
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 
 from gateway.doorway import Guest
 from gateway.wires.headers import PLAIN
@@ -68,7 +69,9 @@ class Visitor(web.RequestHandler):
     ) -> web.StreamResponse:
         """Return the answer to what is no request (400), or to one that a defect of ours spoilt (500)."""
         del message  # it repeats what came
-        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        if isinstance(exc, LineTooLong):
+            self.guest.oversized()
+        elif status < HTTPStatus.INTERNAL_SERVER_ERROR:
             self.guest.garbled()
         elif not isinstance(exc, ConnectionError):  # that is the client's end
             _log.error("gateway.request_failed", exc_info=exc)
@@ -83,6 +86,14 @@ def visitors(runner: web.AppRunner, *, idle_s: float) -> Callable[[Guest], Visit
     """Return what makes the protocol of a guest of *runner*, which is set up; *idle_s*: between two requests."""
     server = cast("web.Server", runner.server)
     return lambda guest: Visitor(server, guest, idle_s=idle_s)
+
+
+def handshake_began(request: web.Request) -> float | None:
+    """Return when the connection of *request* was accepted, or its first byte came where it is not the first one.
+
+    In seconds of the doorway's clock; None: it did not come through one.
+    """
+    return request.protocol.guest.began if isinstance(request.protocol, Visitor) else None
 
 
 @web.middleware
@@ -108,6 +119,9 @@ async def arrival(request: web.Request, handler: _Handler) -> web.StreamResponse
 async def _read(request: web.Request, guest: Guest) -> None:
     try:
         await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        guest.oversized()
+        raise
     except web.RequestPayloadError:
         guest.garbled()
         answer = web.HTTPBadRequest()

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from services.broker.ports import LostReason
+from services.broker.traffic import Refused, Traffic
+from services.telemetry import families
 
 ANSWER_SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Buckets up to the longest wait for an answer."""
+FOLLOW_SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Buckets up to the longest wait for an answer to one request."""
 ROLES: Final = ("consume", "publish", "rpc", "log", "answer", "lease", "admission")
 """What a connection is for: the closed set of the label `role`."""
 
@@ -66,8 +73,39 @@ class BrokerMetrics:
             self.blocked.labels(role)
             for reason in LostReason:
                 self.reconnects.labels(role, reason.value)
+        self.follow_seconds = Histogram(
+            "tickwire_broker_follow_seconds",
+            "From asking the broker for a symbol to its ticks coming",
+            buckets=FOLLOW_SECONDS,
+            registry=registry,
+        )
+        self.traffic = {role: Traffic() for role in ROLES}
+        """What comes over the connections of each role."""
+        registry.register(TrafficCollector(self.traffic))
         self.rpc = RpcMetrics(registry)
         self.admission = AdmissionMetrics(registry)
+
+
+class TrafficCollector(Collector):
+    """Shows what connections have counted, by role."""
+
+    def __init__(self, traffic: dict[str, Traffic]) -> None:
+        self._traffic = traffic
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield bytes by role, and refusals by code."""
+        yield families.counters(
+            "tickwire_broker_bytes_received",
+            "Bytes that came from the broker, before TLS.",
+            "role",
+            [(role, traffic.received) for role, traffic in self._traffic.items()],
+        )
+        yield families.counters(
+            "tickwire_broker_channel_errors",
+            "Channels that the broker closed for an error, by its code.",
+            "code",
+            [(code.value, sum(t.refused[code] for t in self._traffic.values())) for code in Refused],
+        )
 
 
 class AdmissionMetrics:

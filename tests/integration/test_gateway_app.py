@@ -131,6 +131,12 @@ async def test_from_first_tick_to_drain() -> None:
         assert float(shown['tickwire_latency_seconds_count{stage="total"}']) >= 100
         assert float(shown['tickwire_symbol_lines{state="open"}']) >= 2
         assert shown['tickwire_commands_total{op="subscribe",result="ok"}'] == "1.0"
+        assert shown['tickwire_rejections_total{reason="unknown_symbol"}'] == "1.0"
+        assert shown["tickwire_handshake_seconds_count"] == "1.0"
+        assert 0 < float(shown["tickwire_handshake_seconds_sum"]) < 5
+        assert float(shown["tickwire_flush_clients_sum"]) >= 1
+        assert float(shown["tickwire_ring_ticks"]) >= 100
+        assert 0 <= float(shown["tickwire_feed_clock_offset_seconds"]) < 1  # one clock
 
         start = asyncio.get_running_loop().time()
         here.stop.set()

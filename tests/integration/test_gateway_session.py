@@ -21,8 +21,8 @@ from gateway.admission.refusal import Handshake
 from gateway.admission.revoked import Revoked
 from gateway.closing import GONE, INTERNAL, NORMAL, RESTART, TOO_BIG, TOO_MANY_COMMANDS, TOO_SLOW, Side
 from gateway.commands import EVERYTHING, List, Subscribe, Unsubscribe
+from gateway.counters import Counters, Eviction, Flood, Stage
 from gateway.frames import Accepted, Status, Subscribed, Subscriptions, Unsubscribed
-from gateway.metrics import Counters, Eviction, Flood, Stage
 from gateway.outbox import Outbox
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings

@@ -29,8 +29,8 @@ from gateway.closing import (
     sendable,
 )
 from gateway.commands import Auth, Command, List, Ping, Subscribe, Unsubscribe, weight
+from gateway.counters import Flood, Op
 from gateway.frames import Authorized, Error, Pong, Reconnect
-from gateway.metrics import Flood, Op
 from gateway.session import Session, tune
 from gateway.wires import framing, inbound
 from gateway.wires.farewell import Farewell
@@ -51,7 +51,8 @@ class Connection(asyncio.Protocol):
     """The protocol of one client's transport, once the handshake is over.
 
     It has no task, but while a token is being checked: commands are obeyed where their bytes come in, and
-    everything else is the session's and the feed's business.
+    everything else is the session's and the feed's business.  *began*: when its handshake did, by the desk's
+    clock; None: nobody knows.
     """
 
     __slots__ = (
@@ -66,7 +67,9 @@ class Connection(asyncio.Protocol):
         "_transport",
     )
 
-    def __init__(self, desk: Desk, transport: asyncio.Transport, caller: Caller, seat: Seat) -> None:
+    def __init__(
+        self, desk: Desk, transport: asyncio.Transport, caller: Caller, seat: Seat, *, began: float | None = None
+    ) -> None:
         self._desk, self._transport = desk, transport
         self._caller, self._seat = caller, seat
         self._inbound: Inbound | None = None
@@ -89,6 +92,8 @@ class Connection(asyncio.Protocol):
         session.outbox.fd = tune(transport)
         desk.sessions.add(session)
         desk.welcome(session, seat, now)
+        if began is not None:
+            desk.counters.handshake_times.observe(desk.clock.monotonic() - began)
         entitlement = seat.entitlement or NOTHING
         self._client = desk.feed.join(session.outbox, max_symbols=settings.max_symbols, entitlement=entitlement)
         session.follow(self)
@@ -204,7 +209,8 @@ class Connection(asyncio.Protocol):
         match event:
             case inbound.Message():
                 return None if session.bucket.take(now) else Flood.COMMANDS
-            case inbound.Pong() if session.answered():
+            case inbound.Pong() if (pinged := session.answered()) is not None:
+                self._desk.counters.ping_times.observe(now - pinged)
                 return None
         if session.pings is None:
             settings = self._desk.settings

@@ -13,8 +13,8 @@ from gateway.admission.entitlement import ANYBODY, Entitlement
 from gateway.admission.reception import Reception
 from gateway.admission.stay import Stay
 from gateway.commands import List, Subscribe, Unsubscribe
+from gateway.counters import Counters
 from gateway.frames import Status
-from gateway.metrics import Counters
 from gateway.outbox import Outbox
 from gateway.session import Session
 from gateway.sessions import Sessions

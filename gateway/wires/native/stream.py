@@ -21,6 +21,7 @@ from gateway.wires.inbound import Inbound
 from gateway.wires.native.connection import Connection
 from gateway.wires.native.desk import ClientFeed, Desk
 from gateway.wires.turning import turn_away
+from gateway.wires.visitor import handshake_began
 
 SUBPROTOCOL: Final = "tickwire.v1"
 """A client that offers it is upgraded before it is refused: a browser cannot see an HTTP status."""
@@ -92,12 +93,13 @@ class Stream:
 
     def _admit(self, request: web.Request, caller: Caller, seat: Seat) -> None:
         try:
+            began = handshake_began(request)
             transport, tail = take_over(request)
         except ConnectionResetError:
             seat.leave()
             raise
         try:
-            connection = Connection(self._desk, transport, caller, seat)
+            connection = Connection(self._desk, transport, caller, seat, began=began)
         except BaseException:
             transport.abort()  # nobody else knows of it any more
             seat.leave()

@@ -16,6 +16,7 @@ from services.broker.rabbitmq.deliveries import Consumer, Deliveries, Delivery, 
 from services.broker.rabbitmq.frames import Closed, Event, NotFrames, SpeaksTls
 from services.broker.rabbitmq.losses import Lost, by_close, by_error
 from services.broker.rabbitmq.tap import TapListener, TappedTransport
+from services.broker.traffic import Traffic
 from services.runtime.clock import Clock
 
 DIAL_S: Final = 5.0
@@ -35,10 +36,10 @@ class Link(TapListener):
     consumers never reaches aiormq.
     """
 
-    def __init__(self, url: URL, clock: Clock, observe: Callable[[Event], None]) -> None:
-        self._clock, self._observe = clock, observe
+    def __init__(self, url: URL, clock: Clock, observe: Callable[[Event], None], traffic: Traffic) -> None:
+        self._clock, self._observe, self._traffic = clock, observe, traffic
         self._deliveries = Deliveries()
-        self._factory = TappedTransport(clock, self._deliveries, self)
+        self._factory = TappedTransport(clock, self._deliveries, self, traffic)
         self.take: Callable[[Sequence[Delivery]], None] = ignore
         """Takes what came for the lifted consumers that are not acked, once per read."""
         self._verdict: Lost | None = None
@@ -147,8 +148,11 @@ class Link(TapListener):
 
     def on_event(self, event: Event) -> None:
         """See `TapListener`."""
-        if isinstance(event, Closed) and event.channel == 0:
-            self._judge(by_close(event))
+        if isinstance(event, Closed):
+            if event.channel == 0:
+                self._judge(by_close(event))
+            else:
+                self._traffic.refuse(event.code)
         self._observe(event)
 
     def on_garbage(self, error: NotFrames) -> None:
@@ -199,13 +203,17 @@ def ignore(_: object) -> None:
 
 
 @asynccontextmanager
-async def dial(url: URL, clock: Clock, observe: Callable[[Event], None] = ignore) -> AsyncIterator[Link]:
+async def dial(
+    url: URL, clock: Clock, observe: Callable[[Event], None] = ignore, *, traffic: Traffic | None = None
+) -> AsyncIterator[Link]:
     """Connect to *url* for the duration of the block; *observe* is called for each event, and must not raise.
+
+    *traffic* counts what comes.
 
     Raises:
         Lost: no connection could be made.
     """
-    link = Link(url, clock, observe)
+    link = Link(url, clock, observe, traffic or Traffic())
     await link.open_up()
     watchdog = asyncio.ensure_future(link.watch())
     try:

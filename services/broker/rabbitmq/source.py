@@ -43,7 +43,8 @@ class RabbitSource(TickSource):
 
     async def follow(self, symbol: Symbol) -> None:
         """See the port."""
-        await self._connected().follow(symbol)
+        with self._metrics.follow_seconds.time():
+            await self._connected().follow(symbol)
 
     async def unfollow(self, symbol: Symbol) -> None:
         """See the port."""

@@ -57,7 +57,7 @@ class Supervisor:
 
     async def _once(self, address: URL, serve: Serve, observe: Callable[[Event], None]) -> LostReason:
         try:
-            async with dial(address, self._clock, observe) as link:
+            async with dial(address, self._clock, observe, traffic=self._metrics.traffic[self._role]) as link:
                 try:
                     await serve(link, lambda: self._stands(address))
                 except Exception as error:

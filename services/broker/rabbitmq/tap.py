@@ -13,6 +13,7 @@ from yarl import URL
 from services.broker.rabbitmq.deliveries import Deliveries, Delivery
 from services.broker.rabbitmq.frames import Event, FrameSplitter, NotFrames, check_first
 from services.broker.rabbitmq.losses import by_dialing
+from services.broker.traffic import Traffic
 from services.runtime.clock import Clock
 
 _HEARTBEAT: Final = b"\x08\0\0\0\0\0\0\xce"
@@ -54,9 +55,9 @@ class Tap(asyncio.StreamReader):
     listener's is only logged.
     """
 
-    def __init__(self, clock: Clock, deliveries: Deliveries, listener: TapListener) -> None:
+    def __init__(self, clock: Clock, deliveries: Deliveries, listener: TapListener, traffic: Traffic) -> None:
         super().__init__(loop=asyncio.get_running_loop())
-        self._clock, self._listener = clock, listener
+        self._clock, self._listener, self._traffic = clock, listener, traffic
         self._deliveries, self._splitter = deliveries, FrameSplitter()
         self._first = True
         self._garbage = self._took = self._resting = False
@@ -68,6 +69,7 @@ class Tap(asyncio.StreamReader):
     def feed_data(self, data: bytes) -> None:  # type: ignore[override]  # what transports pass
         """Take what the transport read."""
         now = self._clock.monotonic()
+        self._traffic.received += len(data)
         busy, self.heard = now - self.heard < REST_S, now
         self._took = False
         rest = data if self._garbage else self._untaken(data)
@@ -136,8 +138,9 @@ class Tap(asyncio.StreamReader):
 class TappedTransport(TransportFactory):
     """Opens one transport whose reader is a `Tap`; aiormq calls `create`."""
 
-    def __init__(self, clock: Clock, deliveries: Deliveries, listener: TapListener) -> None:
+    def __init__(self, clock: Clock, deliveries: Deliveries, listener: TapListener, traffic: Traffic) -> None:
         self._clock, self._deliveries, self._listener = clock, deliveries, listener
+        self._traffic = traffic
         self.tap: Tap | None = None
         self.transport: asyncio.Transport | None = None
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.closing import OTHER, SEEN, TABLE, Close
+from gateway.counters import Op
 from gateway.frames import GapReason, NoSnapshot, Rejection
-from gateway.metrics import Op
 from gateway.settings import GatewaySettings
 from gateway.wires.native.encode import FRAME_BYTES, HEARTBEAT_S
 from gateway.wires.native.faults import ErrorCode

@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 
 from gateway.admission.porch import Overdue, Porch
 from gateway.doorway import AT_ONCE, MOST_REST_S, REST_S, Doorway, Guest, bind, rest_after
+from services.runtime.clock import SystemClock
 from tests.eventually import eventually
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -67,7 +68,7 @@ async def doorway(
     seen: list[Caller] = []
     porch: Porch[Guest] = Porch(first_byte_s=first_byte_s, request_s=request_s, most=most)
     listener = listener or bind("127.0.0.1", 0)
-    door = Doorway(listener, lambda guest: Caller(guest, seen), lambda: context, porch)
+    door = Doorway(listener, lambda guest: Caller(guest, seen), lambda: context, porch, SystemClock())
     try:
         yield door, seen
     finally:

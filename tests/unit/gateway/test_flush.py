@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
+from gateway.counters import Counters, Stage
 from gateway.flush import Flush
 from gateway.frames import Pong
-from gateway.metrics import Counters, Stage
 from gateway.outbox import Outbox
 from gateway.window import REST, Window
 from gateway.wires import framing
@@ -263,6 +263,7 @@ def test_a_busy_gateway_gathers_passes() -> None:
     rested()
     assert client.written[1] == frame(b"2", b"3")
     assert bench.counters.flushes == 2
+    assert bench.counters.flush_clients.count == 2
 
 
 def test_latency_of_every_tick_of_a_group() -> None:

@@ -208,6 +208,7 @@ def test_unknown_symbol_is_rejected_by_name() -> None:
     said = floor.said()
 
     assert said[0] == Subscribed(1, {A: nowhere()}, {Symbol("ZZZZ"): Rejection.UNKNOWN_SYMBOL}, 0)
+    assert floor.hub.lines.tally.rejections == {**dict.fromkeys(Rejection, 0), Rejection.UNKNOWN_SYMBOL: 1}
     assert floor.hub.lines.get(Symbol("ZZZZ")) is None
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, generate_latest
 
 from gateway.closing import RESTART, Side
-from gateway.metrics import BUCKETS, Counters, GatewayCollector, Op, Reading, Stage
+from gateway.counters import BUCKETS, Counters, Op, Stage
+from gateway.metrics import GatewayCollector, Reading
 
 
 def exposed(counters: Counters, *readings: Reading) -> list[str]:

@@ -6,11 +6,13 @@ import dataclasses
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from gateway.counters import Counters
 from gateway.feed import FeedStats
-from gateway.frames import GapReason, Status
+from gateway.frames import GapReason, Rejection, Status
 from gateway.line import Stage
-from gateway.metrics import Counters, GatewayCollector
+from gateway.metrics import GatewayCollector
 from gateway.readings import feed_readings
+from gateway.standing import Standing
 from gateway.tally import Tally
 from gateway.turnstile import Passage
 from services.broker.ports import LostReason
@@ -30,6 +32,8 @@ STATS = FeedStats(
     intents=6,
     passage=Passage(made=11, delayed=12, waited=1.5),
     tally=Tally(repeated=7, conflated=8, gaps=dict.fromkeys(GapReason, 9)),
+    standing=Standing(conflating=13, slow=14, behind=15, ring_ticks=16, ring_bytes=17),
+    clock_offset=-0.125,
 )
 
 
@@ -58,6 +62,13 @@ def test_everything_is_shown() -> None:
         "tickwire_ticks_repeated_total 7.0",
         "tickwire_ticks_conflated_total 8.0",
         'tickwire_gaps_total{reason="unavailable"} 9.0',
+        "tickwire_clients_conflating 13.0",
+        "tickwire_clients_slow 14.0",
+        "tickwire_clients_behind 15.0",
+        "tickwire_ring_ticks 16.0",
+        "tickwire_ring_bytes 17.0",
+        "tickwire_feed_clock_offset_seconds -0.125",
+        *(f'tickwire_rejections_total{{reason="{reason.value}"}} 0.0' for reason in Rejection),
         *(f'tickwire_symbol_lines{{state="{stage.value}"}} 4.0' for stage in Stage),
         *(f'tickwire_feed_lost_total{{reason="{reason.value}"}} 0.0' for reason in LostReason),
     ):
@@ -66,4 +77,5 @@ def test_everything_is_shown() -> None:
 
 def test_no_age_before_the_first_heartbeat() -> None:
     """A feed that never heard a heartbeat has no age, rather than a false zero."""
-    assert not [line for line in exposed(dataclasses.replace(STATS, heartbeat_age=None)) if "feed_age" in line]
+    lines = exposed(dataclasses.replace(STATS, heartbeat_age=None, clock_offset=None))
+    assert not [line for line in lines if "feed_age" in line or "clock_offset" in line]

@@ -14,8 +14,8 @@ from gateway.admission.limits import TokenBucket
 from gateway.admission.stay import Stay, Turn
 from gateway.backlog import SLOW_S
 from gateway.closing import GONE, RESTART, TOO_SLOW
+from gateway.counters import Eviction
 from gateway.frames import Error, Pong
-from gateway.metrics import Eviction
 from gateway.outbox import ROOM_BYTES
 from gateway.session import PING_S, Session
 from gateway.wires import framing
@@ -314,6 +314,35 @@ def test_silence_is_broken_and_pings_go_out() -> None:
     assert bench.session.turn(60.0, 5, heartbeat_s=15) == 74
     assert bench.wire.writes[-1] == framing.PING
     assert len(bench.wire.writes) == 4
+
+
+def test_the_time_of_a_pong() -> None:
+    """A pong answers the oldest ping that had none; one that answers none has no time."""
+    bench = Bench()
+    assert bench.session.answered() is None
+    bench.session.turn(PING_S, 5, heartbeat_s=15)
+    assert bench.session.answered() == PING_S
+    assert bench.session.answered() is None
+    bench.session.heard = 2 * PING_S
+    bench.session.turn(2 * PING_S, 5, heartbeat_s=15)
+    bench.session.turn(3 * PING_S, 5, heartbeat_s=15)
+    assert bench.session.answered() == 2 * PING_S
+
+
+def test_what_waits_for_a_client() -> None:
+    """What the socket has not taken and what the outbox holds are its unsent bytes; without either it is idle."""
+    bench = Bench(takes=10)
+    assert (bench.session.idle, bench.session.unsent) == (True, 0)
+    bench.session.outbox.tick(LINE)
+    assert (bench.session.idle, bench.session.unsent) == (False, len(LINE))
+    bench.session.flush(1.0, 5)
+    left = bench.wire.buffered
+    assert (bench.session.idle, bench.session.unsent) == (False, left)
+    bench.session.outbox.tick(LINE)
+    bench.session.send([b"x" * 7, b"y" * 8])
+    assert bench.session.unsent == left + len(LINE) + 15
+    bench.wire.drain()
+    assert (bench.session.idle, bench.session.unsent) == (True, 0)
 
 
 def test_what_the_kernel_does_not_take_of_a_heartbeat_waits_in_the_transport() -> None:

@@ -78,7 +78,7 @@ class Model(RuleBasedStateMachine):
         self.queue = [p for p in rest if p in self.queue]
         self.newest = [p for p in rest if p in self.newest]
 
-        taken = self.backlog.take()
+        taken = self.backlog.take(0)
 
         assert bodies(taken) == bodies(expected)
         assert [p.message.identity for p in taken] == [p.message.identity for p in expected]
@@ -90,7 +90,7 @@ class Model(RuleBasedStateMachine):
     @rule(messages=st.integers(1, 4))
     def spare(self, messages: int) -> None:
         """A heartbeat, or more, goes out if there is room."""
-        taken = self.backlog.spare([CONTROL] * messages)
+        taken = self.backlog.spare([CONTROL] * messages, 0)
         assert len(taken) == min(messages, self.WIRE - len(self.wire))
         for _ in taken:
             self.number += 1
@@ -108,7 +108,7 @@ class Model(RuleBasedStateMachine):
             self.confirmed += ticks
         else:
             self.refused += ticks
-        self.backlog.settle(number, multiple=multiple, accepted=accepted)
+        self.backlog.settle(number, 0, multiple=multiple, accepted=accepted)
 
     @rule()
     def disconnect(self) -> None:
@@ -159,12 +159,12 @@ def test_unanswered_goes_first_and_unchanged() -> None:
     early = [parcel(SYMBOLS[0], 1), parcel(SYMBOLS[1], 1, 3), parcel(SYMBOLS[0], 2)]
     for each in early:
         backlog.add(each)
-    backlog.take()
-    backlog.settle(1, multiple=False, accepted=True)
+    backlog.take(0)
+    backlog.settle(1, 0, multiple=False, accepted=True)
     backlog.add(parcel(SYMBOLS[2], 1))
     backlog.disconnect()
 
-    assert backlog.take() == [early[1], early[2], parcel(SYMBOLS[2], 1)]
+    assert backlog.take(0) == [early[1], early[2], parcel(SYMBOLS[2], 1)]
     assert backlog.counts.repeated == 4
 
 
@@ -179,19 +179,47 @@ def test_ten_seconds_without_a_connection_lose_nothing() -> None:
     backlog.add(parcel(SYMBOLS[0], 16, 1, 10_000_002))
 
     assert backlog.counts.lost == 4
-    assert [p.first for p in backlog.take()] == [*range(1, 12), 16]
+    assert [p.first for p in backlog.take(0)] == [*range(1, 12), 16]
 
 
 def test_an_answer_to_nothing_has_no_effect() -> None:
     """An answer for a number that was never given changes nothing."""
     backlog = Backlog()
     backlog.add(parcel(SYMBOLS[0], 1))
-    backlog.take()
-    backlog.settle(9, multiple=False, accepted=True)
+    backlog.take(0)
+    backlog.settle(9, 0, multiple=False, accepted=True)
     assert backlog.unconfirmed == 1
-    backlog.settle(9, multiple=True, accepted=True)
+    backlog.settle(9, 0, multiple=True, accepted=True)
     assert backlog.empty
     backlog.add(parcel(SYMBOLS[0], 2))
-    backlog.take()
-    backlog.settle(2, multiple=True, accepted=True)
+    backlog.take(0)
+    backlog.settle(2, 0, multiple=True, accepted=True)
     assert backlog.counts.confirmed == 2
+
+
+def test_confirms_are_timed() -> None:
+    """A message that the broker takes over counts once, with its time on the wire; one that it refuses does not."""
+    backlog = Backlog()
+    for first in (1, 2, 3):
+        backlog.add(parcel(SYMBOLS[0], first))
+    backlog.take(1_000)
+    backlog.spare([CONTROL], 2_000)
+    backlog.settle(2, 3_000, multiple=False, accepted=True)
+    backlog.settle(3, 4_000, multiple=False, accepted=False)
+    backlog.settle(4, 5_000, multiple=True, accepted=True)
+    backlog.settle(4, 9_000, multiple=True, accepted=True)
+
+    assert backlog.confirms.count == 3
+    assert backlog.confirms.total == (2_000 + 4_000 + 3_000) / 1e6
+
+
+def test_what_goes_out_again_is_timed_anew() -> None:
+    """After a lost connection only the time on the next one counts."""
+    backlog = Backlog()
+    backlog.add(parcel(SYMBOLS[0], 1))
+    backlog.take(1_000)
+    backlog.disconnect()
+    backlog.take(7_000_000)
+    backlog.settle(1, 7_001_000, multiple=False, accepted=True)
+
+    assert (backlog.confirms.count, backlog.confirms.total) == (1, 0.001)

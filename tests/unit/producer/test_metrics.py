@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from producer.lags import EDGES
 from producer.leadership import Leadership
-from producer.maker import Maker
+from producer.maker import LAG_SECONDS, Maker
 from producer.metrics import RESULTS, ProducerMetrics
 from producer.publisher import Publisher
 from producer.sources.simulation import Simulation
@@ -35,7 +34,7 @@ def test_every_count_is_shown() -> None:
     publisher.offer(source.due(0, WALL))
     sink.settle(sink.number - 2, multiple=True)
     sink.settle(sink.number - 1, multiple=False, accepted=False)
-    maker.lags.note(0.0007)
+    maker.lags.observe(0.0007)
     maker.skipped, maker.clock_steps = 5, 2
 
     assert [shown("ticks_total", result=result) for result in RESULTS] == [2, 1, 0, 5]
@@ -51,6 +50,7 @@ def test_every_count_is_shown() -> None:
     assert shown("schedule_lag_seconds_bucket", le="0.001") == 1
     assert shown("schedule_lag_seconds_count") == 1
     assert shown("schedule_lag_seconds_sum") == 0.0007
+    assert (shown("confirm_seconds_count"), shown("confirm_seconds_sum")) == (4, 0)  # two of ticks, heartbeat, directory
 
     publisher.on_blocked(blocked=True)
     publisher.offer(source.due(100_000, WALL))
@@ -70,4 +70,4 @@ def test_exposition_is_valid_text() -> None:
     text = generate_latest(registry).decode()
     types = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
     assert len(types) == len(set(types))
-    assert text.count("tickwire_producer_schedule_lag_seconds_bucket") == len(EDGES) + 1
+    assert text.count("tickwire_producer_schedule_lag_seconds_bucket") == len(LAG_SECONDS) + 1

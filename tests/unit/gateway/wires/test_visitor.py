@@ -19,6 +19,7 @@ from gateway.wires.handover import Upgrade, take_over
 from gateway.wires.headers import secure_answers
 from gateway.wires.pages import Page, add_pages
 from gateway.wires.visitor import LINGER_S, arrival, visitors
+from services.runtime.clock import SystemClock
 from tests.eventually import eventually
 
 BODY: Final = 1_024
@@ -94,7 +95,7 @@ async def house(*, first_byte_s: float = 60.0, request_s: float = 60.0, most: in
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     porch: Porch[Guest] = Porch(first_byte_s=first_byte_s, request_s=request_s, most=most)
-    door = Doorway(bind("127.0.0.1", 0), visitors(runner, idle_s=request_s), lambda: None, porch)
+    door = Doorway(bind("127.0.0.1", 0), visitors(runner, idle_s=request_s), lambda: None, porch, SystemClock())
     here.append(House(door))
     try:
         yield here[0]
@@ -143,7 +144,8 @@ async def test_what_is_no_request_is_refused(request_: bytes, caplog: pytest.Log
         assert not lines
         assert "OURMARK" not in caplog.text
         assert not caplog.records
-        assert here.door.garbled == 1
+        large = request_ in (HOSTILE["a long header"], HOSTILE["a long address"])
+        assert (here.door.garbled, here.door.oversized) == (not large, large)
         await eventually(lambda: not here.door.porch)
 
 
@@ -170,6 +172,7 @@ async def test_errors_say_little(status: int) -> None:
         assert b"\r\nserver: tickwire\r\n" in head
         assert MARK not in answer
         assert b"traceback" not in head
+        assert here.door.oversized == (status == 413)
         assert [line["event"] for line in lines] == (["gateway.request_failed"] if status == 500 else [])
 
 
