@@ -15,6 +15,8 @@ SCHEMA: Final = 41
 TAG: Final = "tickwire"
 REFRESH: Final = "10s"
 SPAN: Final = {"from": "now-30m", "to": "now"}
+FIRING: Final = 'ALERTS{alertstate="firing",alertname!="TickwireWatchdog"}'
+"""Alerts that fire; the watchdog does always."""
 NODES_KNOWN: Final = "label_values(rabbitmq_identity_info, instance)"
 
 
@@ -120,5 +122,5 @@ def _firing() -> dict[str, Any]:
         "datasource": DATASOURCE,
         "enable": True,
         "iconColor": "red",
-        "expr": 'ALERTS{alertstate="firing",severity!="none"}',
+        "expr": FIRING,
     }

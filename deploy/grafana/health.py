@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.grafana.board import Row
+from deploy.grafana.board import FIRING, Row
 from deploy.grafana.panel import BAD_ABOVE_ZERO, GOOD_AT_ONE, Query, Steps, number
 from deploy.grafana.promql import EVERYWHERE, chosen, happened, most, quantile, rate, share, total
 
@@ -51,7 +51,7 @@ HEALTH: Final = Row(
             "Alerts that fire",
             "Alerts of every severity; the marks in the graphs say when which one began.",
             "none",
-            Query('count(ALERTS{alertstate="firing",severity!="none"}) or vector(0)', "alerts"),
+            Query(f"count({FIRING}) or vector(0)", "alerts"),
             decimals=0,
             steps=BAD_ABOVE_ZERO,
         ),
@@ -62,6 +62,17 @@ HEALTH: Final = Row(
             Query(f"count({UP} == 0) or vector(0)", "away"),
             decimals=0,
             steps=BAD_ABOVE_ZERO,
+        ),
+        number(
+            "Error budget left",
+            "Of 30 days, or what Prometheus keeps: 1 in 1,000 ticks may take over 100 ms.  The worse of gateways "
+            "and canary; below 0 the promise is broken.",
+            "percentunit",
+            Query("min(tickwire:latency_budget_left:ratio30d)", "left"),
+            decimals=1,
+            lowest=-1,
+            highest=1,
+            steps=((None, "red"), (0, "orange"), (0.25, "green")),
         ),
         number(
             "Latency, p99",
@@ -143,14 +154,6 @@ HEALTH: Final = Row(
             decimals=0,
             steps=GOOD_AT_ONE,
             page="History absent",
-        ),
-        number(
-            "Versions",
-            "Versions of Tickwire that run at once: 1, but for the minutes of an update.",
-            "none",
-            Query("count(count by (version) (tickwire_build_info))", "versions"),
-            decimals=0,
-            steps=((None, "green"), (2, "orange")),
         ),
     ),
 )

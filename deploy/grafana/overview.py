@@ -17,6 +17,8 @@ from deploy.grafana.promql import (
 )
 
 _QUANTILES: Final = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
+_BAD: Final = "tickwire:latency_bad:ratio_rate"
+_REFUSED: Final = "tickwire:handshakes_bad:ratio_rate"
 _TICKS: Final = "tickwire_canary_ticks_total"
 
 
@@ -31,6 +33,40 @@ def _by_stage(name: str) -> Panel:
         steps=LATE,
     )
 
+
+PROMISE: Final = Row(
+    "The promise: 99.9 % of the ticks within 100 ms",
+    (
+        graph(
+            "How fast the error budget burns",
+            "1: it is just used up after 30 days.  Somebody is woken where both windows of a pair are above 14.4 "
+            "(5 minutes and an hour) or 6 (30 minutes and 6 hours).",
+            "none",
+            *(Query(f"{_BAD}{window} / 0.001", f"{{{{sli}}}} {window}") for window in ("5m", "1h", "6h")),
+            decimals=1,
+            steps=((None, "green"), (6, "orange"), (14.4, "red")),
+        ),
+        graph(
+            "Error budget left",
+            "By what gateways measure and by what the canary does.  Below 0 the promise is broken.",
+            "percentunit",
+            Query("tickwire:latency_budget_left:ratio30d", "{{sli}}"),
+            lowest=None,
+            highest=1,
+            steps=((None, "red"), (0, "green")),
+        ),
+        graph(
+            "Handshakes refused for our reasons",
+            "Share of those that we should let in: the gateway is full, or cannot check a token.  The line: 1 in "
+            "1,000.",
+            "percentunit",
+            Query(f"{_REFUSED}5m", "5m"),
+            Query(f"{_REFUSED}1h", "1h"),
+            highest=1,
+            steps=((None, "green"), (0.001, "red")),
+        ),
+    ),
+)
 
 LATENCY: Final = Row("Where a tick's time goes", tuple(map(_by_stage, _QUANTILES)))
 
@@ -186,6 +222,22 @@ PROCESSES: Final = Row(
             decimals=2,
         ),
         graph(
+            "Versions",
+            "Processes by version: one version but for the minutes of an update.",
+            "none",
+            Query("count by (process, version) (tickwire_build_info)", "{{process}} {{version}}"),
+            decimals=0,
+        ),
+        graph(
+            "Memory",
+            "Resident, of each process.",
+            "bytes",
+            Query(
+                "process_resident_memory_bytes * on (instance) group_left (process) tickwire_build_info",
+                "{{process}} {{instance}}",
+            ),
+        ),
+        graph(
             "Restarts",
             "Starts of each process in the last 10 minutes.",
             "none",
@@ -201,5 +253,5 @@ OVERVIEW: Final = Board(
     "Is it healthy: the promise of latency, ticks in, deliveries out, clients.  The variable chooses gateways; "
     "producers, canaries and RabbitMQ are always shown whole.",
     "label_values(tickwire_connections, instance)",
-    (HEALTH, LATENCY, CLIENT, TICKS, CLIENTS, PROCESSES),
+    (HEALTH, PROMISE, LATENCY, CLIENT, TICKS, CLIENTS, PROCESSES),
 )

@@ -1,0 +1,161 @@
+"""Everything that is watched, really running: RabbitMQ with its figures, Tickwire's processes, and a Prometheus.
+
+    async with Stage(folder) as stage, Load(stage):
+        await stage.prometheus.query(…)
+
+Two producers (one stands by), two histories, two gateways: the first lets anybody in, the second wants an API key and
+speaks TLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import ssl
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import trustme
+import yaml
+
+from gateway.admission.apikeys import KEY_BYTES, key_text, line
+from services.errors import MissingRequirement
+from tests.brokers import LocalBroker, free_ports, local_folder
+from tests.monitoring.prometheus import Prometheus, configuration
+from tests.stack import Stack, Tickwire
+
+SCRAPE_S: Final = 5
+RABBITMQ_S: Final = 15
+"""Between two scrapes, as deploy/prometheus/prometheus.yml says."""
+STATISTICS_MS: Final = 10_000
+"""RabbitMQ's `collect_statistics_interval`, as deploy/rabbitmq/rabbitmq.conf says."""
+RATE: Final = 400
+SYMBOLS: Final = [f"W{n:02}" for n in range(20)]
+RULES: Final = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules"
+
+
+class Stage:
+    """The processes; *kinds* has them by kind, *key* lets a client into the second gateway."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.key = key_text(secrets.token_bytes(KEY_BYTES))
+        self.trusting = ssl.create_default_context()
+        """Trusts the second gateway."""
+        self.kinds: dict[str, list[Tickwire]] = {"producer": [], "history": [], "gateway": []}
+        (self._statistics,) = free_ports(1)
+        self._open = AsyncExitStack()
+        self.broker: LocalBroker
+        self.stack: Stack
+        self.prometheus: Prometheus
+
+    async def __aenter__(self) -> Self:
+        """Start all, and return once each process is ready and each target was scraped."""
+        try:
+            await self._begin()
+        except BaseException:
+            await self._open.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End all."""
+        await self._open.__aexit__(kind, error, trace)
+
+    @property
+    def anybodys(self) -> Tickwire:
+        """The gateway that lets anybody in."""
+        return self.kinds["gateway"][0]
+
+    @property
+    def guarded(self) -> Tickwire:
+        """The gateway that wants a key."""
+        return self.kinds["gateway"][1]
+
+    @property
+    def secure(self) -> str:
+        """The address of the guarded gateway's stream."""
+        return self.guarded.stream.replace("ws://", "wss://")
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    async def _begin(self) -> None:
+        self.broker = await asyncio.to_thread(_broker, self._statistics)
+        self._open.callback(self.broker.remove)
+        self.stack = await self._open.enter_async_context(Stack(self.broker.url))
+        await self._start("producer", RATE=RATE, SEED=7, SYMBOLS=self._symbols())
+        await self._start("producer", RATE=RATE, SEED=7, SYMBOLS=self._symbols(), STANDBY=1)
+        for _ in range(2):
+            await self._start("history")
+        await self._start("gateway")
+        await self._start("gateway", AUTH="keys", KEYS_FILE=self._keys(), **self._certificate())
+        for process in (*self.kinds["history"], *self.kinds["gateway"]):
+            await process.ready()
+        prometheus = Prometheus(self.folder / "prometheus", self._watched())
+        self.prometheus = await self._open.enter_async_context(prometheus)
+        await self.prometheus.scraped()
+
+    async def _start(self, kind: str, **settings: object) -> None:
+        self.kinds[kind].append(await self.stack.start(kind, settings))
+
+    def _watched(self) -> dict[str, Any]:
+        places = {
+            kind: [f"127.0.0.1:{process.ops_port}" for process in processes]
+            for kind, processes in self.kinds.items()
+        }
+        targets = {**places, "rabbitmq": [f"127.0.0.1:{self._statistics}"]}
+        config = configuration(targets, rules=self._rules(), scrape_s=SCRAPE_S, evaluation_s=SCRAPE_S)
+        config["scrape_configs"][-1] |= {"scrape_interval": f"{RABBITMQ_S}s"}
+        return config
+
+    def _rules(self) -> Iterable[Path]:
+        """Return copies of all rules that are evaluated at each scrape: a test lasts two of their minutes."""
+        for file in sorted(RULES.glob("*.yml")):
+            groups: Mapping[str, Any] = yaml.safe_load(file.read_text())
+            for group in groups["groups"]:
+                group.pop("interval", None)
+            copy = self.folder / file.name
+            copy.write_text(yaml.safe_dump(groups))
+            yield copy
+
+    def _symbols(self) -> Path:
+        file = self.folder / "symbols.csv"
+        rows = (f"{symbol},{symbol} Inc.,100.00,0.3,1.0,10" for symbol in SYMBOLS)
+        file.write_text("\n".join(["symbol,name,price,volatility,beta,weight", *rows]) + "\n")
+        return file
+
+    def _keys(self) -> Path:
+        file = self.folder / "keys"
+        file.write_text(line("desk", self.key, {"symbols": ["*"]}) + "\n")
+        return file
+
+    def _certificate(self) -> dict[str, str]:
+        authority = trustme.CA()
+        issued = authority.issue_cert("127.0.0.1")
+        authority.configure_trust(self.trusting)
+        authority.cert_pem.write_to_path(self.folder / "authority.pem")
+        issued.private_key_pem.write_to_path(self.folder / "key.pem")
+        issued.cert_chain_pems[0].write_to_path(self.folder / "cert.pem")
+        return {"TLS_CERT": str(self.folder / "cert.pem"), "TLS_KEY": str(self.folder / "key.pem")}
+
+
+def _broker(statistics: int) -> LocalBroker:
+    """Return a running RabbitMQ that shows its figures at port *statistics*."""
+    if (folder := local_folder()) is None:
+        raise MissingRequirement("the tests of monitoring need rabbitmq-server (3.10 or later) on this machine")
+    settings = (
+        f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {statistics}\n"
+        f"collect_statistics_interval = {STATISTICS_MS}\n"
+    )
+    broker = LocalBroker(folder, plugins=["rabbitmq_prometheus"], settings=settings)
+    try:
+        broker.start()
+    except BaseException:
+        broker.remove()
+        raise
+    return broker
