@@ -107,10 +107,12 @@ def _standing(standing: Standing) -> Iterator[Reading]:
         "Clients that get only what is newest, of one symbol or more: they asked for it, or are slow.",
         standing.conflating,
     )
-    yield _gauge("clients_slow", "Clients that do so since they do not keep up.", standing.slow)
+    yield _gauge("clients_slow", "Clients that get only what is newest since they do not keep up.", standing.slow)
     yield _gauge("clients_behind", "Clients that wait for ticks that they lack.", standing.behind)
-    yield _gauge("ring_ticks", "Ticks kept for clients that are behind, of all symbols.", standing.ring_ticks)
-    yield _gauge("ring_bytes", "Bytes of these ticks.", standing.ring_bytes)
+    yield _gauge(
+        "ring_ticks", "Ticks kept for clients that are or fall behind, of all symbols.", standing.ring_ticks
+    )
+    yield _gauge("ring_bytes", "Bytes of the ticks kept for clients that are or fall behind.", standing.ring_bytes)
 
 
 def _tally(tally: Tally) -> Iterator[Reading]:

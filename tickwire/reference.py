@@ -33,8 +33,11 @@ from services.market.symbol import parse_symbol
 from services.runtime.clock import SystemClock
 from services.runtime.settings import load, option_table
 from services.telemetry import logs
+from services.telemetry.build import Process
+from services.telemetry.loop import LoopCollector
 from tickwire.canary.settings import CanarySettings
 from tickwire.limits import limits_table
+from tickwire.processes import new_registry
 from tickwire.watch import Target
 
 PATIENCE_S: Final = 10.0
@@ -51,6 +54,19 @@ _LATER: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("tickwire_commands_total", "result"): ("ok", *(code.value for code in ErrorCode)),
 }
 """Labels some of whose values show up with their first event only."""
+_FACTS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "tickwire_build_info": {
+        "process": tuple(process.value for process in Process),
+        "version": ("that of Tickwire",),
+        "python": ("that of Python",),
+        "loop": ("uvloop", "asyncio"),
+        "aiohttp": ("that of aiohttp",),
+    },
+    "python_info": dict.fromkeys(
+        ("version", "implementation", "major", "minor", "patchlevel"), ("that of Python",)
+    ),
+}
+"""Labels whose values are facts of one installation."""
 
 _NOTE: Final = "<!-- Written by `python -m tickwire.reference`.  Change the code, then run it again. -->"
 _LIMITS_BEGIN: Final = "<!-- limits: written by `python -m tickwire.reference` -->"
@@ -74,6 +90,9 @@ The stages of `tickwire_latency_seconds`, one observation per tick and gateway, 
 
 `broker` and `total` compare two machines' clocks where producer and gateway run on two machines; what comes out
 below zero counts as zero and in `tickwire_latency_invalid_total`.
+
+The counts are plain integers until somebody scrapes.  A value that has to be looked for (bytes that wait, clients
+that conflate) costs a scrape 0.1 to 0.2 µs per client.
 
 ## Gateway
 
@@ -114,15 +133,16 @@ with every symbol followed, and a tick, snapshot or heartbeat not older than 20 
 ## Connections to RabbitMQ
 
 Of each process that speaks to RabbitMQ.  A gateway fills the roles `consume` and `rpc` (it asks history), a
-producer `publish`, `lease` and `rpc`, a history `log`, `answer` and `publish` (finished candles).  The demo has no
-RabbitMQ and does not show them.
+producer `publish`, `lease` and `rpc`, a history `log`, `answer` and `publish` (finished candles).  The bytes that a
+producer reads of the log at its start count as `log`.  The demo has no RabbitMQ and does not show them.
 
 {broker}
 ## The process itself
 
-`process_*` and `python_*` of the Prometheus client for Python: memory, CPU time, file descriptors, garbage
-collections.  `tickwire_loop_tasks`: asyncio tasks that have not ended.
-"""
+Of every process, the demo too, whose three registries all show it.  `process_*` and `python_*` are those of the
+Prometheus client for Python, on Linux.
+
+{process}"""
 _SETTINGS: Final = """\
 # Settings
 
@@ -181,7 +201,16 @@ async def metrics_page() -> str:
         registries["gateway"], registries["producer"], registries["history"], registries["canary"]
     ):
         tables = {name: _table(_described(registry.collect())) for name, registry in registries.items()}
-    return _METRICS.format(note=_NOTE, **tables)
+    return _METRICS.format(note=_NOTE, process=await _process_table(), **tables)
+
+
+async def _process_table() -> str:
+    """Return what every process shows of itself."""
+    LoopCollector(tasks := CollectorRegistry())
+    registry = new_registry(Process.DEMO)
+    # It reads /proc, which a thread may; of the loop's tasks a thread knows nothing.
+    described = await asyncio.to_thread(lambda: [*_described(registry.collect())])
+    return _table([*described, *_described(tasks.collect())])
 
 
 async def write(folder: Path) -> None:
@@ -246,7 +275,10 @@ def _described(metrics: Iterable[Metric]) -> Iterator[Described]:
             for label, value in sample.labels.items():
                 values.setdefault(label, {})[value] = None
         values.pop("le", None)
-        labels = {label: _LATER.get((name, label), tuple(found)) for label, found in values.items()}
+        facts = _FACTS.get(name, {})
+        labels = {
+            label: _LATER.get((name, label), facts.get(label, tuple(found))) for label, found in values.items()
+        }
         yield Described(name, metric.type, labels, metric.documentation.rstrip(".") + ".")
 
 

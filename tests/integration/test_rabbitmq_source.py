@@ -10,10 +10,12 @@ import aiormq
 import pytest
 import uvloop
 from aiormq.abc import AbstractChannel
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 from yarl import URL
 
 from services.broker import topology
+from services.broker.metrics import BrokerMetrics
 from services.broker.ports import LostReason, Outgoing, Route
 from services.broker.rabbitmq import RabbitSink, RabbitSource
 from services.broker.rabbitmq.addresses import parse_addresses
@@ -123,7 +125,9 @@ async def test_a_channel_that_ends_takes_its_lane_only_and_leaves_no_queue(
     vhost_url: str, broker_control: Broker
 ) -> None:
     """An error on one channel unfollows that channel's symbols; their queues are deleted; the others flow on."""
-    source, sink = source_of(vhost_url), sink_of(vhost_url)
+    metrics = BrokerMetrics(registry := CollectorRegistry())
+    source = RabbitSource(vhost_url, name="test", clock=SystemClock(), metrics=metrics)
+    sink = sink_of(vhost_url)
     names = [Symbol(f"S{n}") for n in range(40)]
     async with running_source(source) as got, running_sink(sink):
         await asyncio.gather(*map(source.follow, names))
@@ -141,6 +145,9 @@ async def test_a_channel_that_ends_takes_its_lane_only_and_leaves_no_queue(
         assert queues.count("amq.gen") == len(names) - len(same) + 2
         sink.publish([outgoing(name, 1) for name in names])
         await eventually(lambda: all(got.seqs(n) == [1] for n in {*names, names[0]} - same | {names[0]}))
+    assert registry.get_sample_value("tickwire_broker_channel_errors_total", {"code": "404"}) == 1
+    assert registry.get_sample_value("tickwire_broker_follow_seconds_count") == len(names) + 1
+    assert (registry.get_sample_value("tickwire_broker_bytes_received_total", {"role": "consume"}) or 0) > 5_000
     assert not got.lost
 
 

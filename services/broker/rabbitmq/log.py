@@ -15,6 +15,7 @@ from services.broker.backoff import Backoff, jitter
 from services.broker.rabbitmq.deliveries import Batch
 from services.broker.rabbitmq.link import Link, dial, is_cancelled
 from services.broker.rabbitmq.playback import Playback
+from services.broker.traffic import Traffic
 from services.errors import BrokerUnavailable, MalformedMessage
 from services.market.symbol import Symbol
 from services.market.wire import decode_message
@@ -54,10 +55,10 @@ async def declare_candles(channel: AbstractChannel) -> None:
 
 
 class LogTail:
-    """Reads the newest entries of the log, each time over a short connection of its own."""
+    """Reads the newest entries of the log, each time over a short connection of its own, as *traffic* counts."""
 
-    def __init__(self, addresses: Sequence[URL], *, clock: Clock) -> None:
-        self._addresses, self._clock = addresses, clock
+    def __init__(self, addresses: Sequence[URL], *, clock: Clock, traffic: Traffic | None = None) -> None:
+        self._addresses, self._clock, self._traffic = addresses, clock, traffic
 
     async def newest_epoch(self, symbols: Collection[Symbol]) -> int | None:
         """Return the largest epoch among the newest entries for *symbols*; tries until the log answers."""
@@ -69,7 +70,7 @@ class LogTail:
             address = self._addresses[attempt % len(self._addresses)]
             attempt += 1
             try:
-                async with dial(address, self._clock) as link:
+                async with dial(address, self._clock, traffic=self._traffic) as link:
                     return await self._read(link, symbols)
             except BrokerUnavailable as error:
                 _log.debug("broker.log_unread", detail=str(error))

@@ -29,7 +29,8 @@ class RabbitSink(TickSink):
         self._metrics = metrics or BrokerMetrics(CollectorRegistry())
         addresses = parse_addresses(url, name=f"{name} publish")
         self._supervisor = Supervisor(addresses, "publish", clock=clock, metrics=self._metrics)
-        self._tail = LogTail(parse_addresses(url, name=f"{name} log"), clock=clock)
+        reading = parse_addresses(url, name=f"{name} log")
+        self._tail = LogTail(reading, clock=clock, traffic=self._metrics.traffic["log"])
         self._press: Press | None = None
 
     async def run(self, listener: SinkListener) -> None:

@@ -30,7 +30,7 @@ class RabbitSource(TickSource):
     """
 
     def __init__(self, url: str, *, name: str, clock: Clock, metrics: BrokerMetrics | None = None) -> None:
-        self._metrics = metrics or BrokerMetrics(CollectorRegistry())
+        self._clock, self._metrics = clock, metrics or BrokerMetrics(CollectorRegistry())
         addresses = parse_addresses(url, name=f"{name} consume")
         self._supervisor = Supervisor(addresses, "consume", clock=clock, metrics=self._metrics)
         self._consuming: Consuming | None = None
@@ -43,8 +43,9 @@ class RabbitSource(TickSource):
 
     async def follow(self, symbol: Symbol) -> None:
         """See the port."""
-        with self._metrics.follow_seconds.time():
-            await self._connected().follow(symbol)
+        began = self._clock.monotonic()
+        await self._connected().follow(symbol)
+        self._metrics.follow_seconds.observe(self._clock.monotonic() - began)
 
     async def unfollow(self, symbol: Symbol) -> None:
         """See the port."""

@@ -152,7 +152,7 @@ class TappedTransport(TransportFactory):
         """
         secure = url.scheme == "amqps"
         loop = asyncio.get_running_loop()
-        reader = Tap(self._clock, self._deliveries, self._listener)
+        reader = Tap(self._clock, self._deliveries, self._listener, self._traffic)
         protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
         try:
             context = await kwargs["ssl_context_provider"].get_context() if secure else None

@@ -198,7 +198,7 @@ def test_an_answer_to_nothing_has_no_effect() -> None:
 
 
 def test_confirms_are_timed() -> None:
-    """A message that the broker takes over counts once, with its time on the wire; one that it refuses does not."""
+    """A message that the broker takes over counts once, with its time on the wire; a refused one does not."""
     backlog = Backlog()
     for first in (1, 2, 3):
         backlog.add(parcel(SYMBOLS[0], first))

@@ -50,7 +50,10 @@ def test_every_count_is_shown() -> None:
     assert shown("schedule_lag_seconds_bucket", le="0.001") == 1
     assert shown("schedule_lag_seconds_count") == 1
     assert shown("schedule_lag_seconds_sum") == 0.0007
-    assert (shown("confirm_seconds_count"), shown("confirm_seconds_sum")) == (4, 0)  # two of ticks, heartbeat, directory
+    assert (shown("confirm_seconds_count"), shown("confirm_seconds_sum")) == (
+        4,
+        0,
+    )  # two of ticks, heartbeat, directory
 
     publisher.on_blocked(blocked=True)
     publisher.offer(source.due(100_000, WALL))

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from services.broker.rabbitmq.deliveries import Batch, Deliveries, Delivery, Wanted
 from services.broker.rabbitmq.frames import Blocked, Envelopes, Event, NotFrames
 from services.broker.rabbitmq.tap import REST_S, Tap, TapListener
+from services.broker.traffic import Traffic
 from services.market.symbol import Symbol
 from tests.eventually import eventually
 
@@ -72,11 +73,13 @@ def delivered(body: bytes, tag: str = "t") -> bytes:
     return bytes(pamqp.frame.marshal(commands.Basic.Deliver(tag, 1, False, "e", "tick.A"), 1)) + content
 
 
-def tap_of(told: Told, clock: Hands | None = None) -> tuple[Tap, Callable[[], bytes]]:
+def tap_of(
+    told: Told, clock: Hands | None = None, traffic: Traffic | None = None
+) -> tuple[Tap, Callable[[], bytes]]:
     """A tap that lifts what comes for tag `t`, and what aiormq would read from it."""
     deliveries = Deliveries()
     deliveries.wanted[(1, b"t")] = Wanted(A)
-    tap = Tap(clock or Hands(), deliveries, told)
+    tap = Tap(clock or Hands(), deliveries, told, traffic or Traffic())
 
     def read() -> bytes:
         seen = bytes(tap._buffer)  # type: ignore[attr-defined]
@@ -84,6 +87,16 @@ def tap_of(told: Told, clock: Hands | None = None) -> tuple[Tap, Callable[[], by
         return seen
 
     return tap, read
+
+
+async def test_every_byte_is_counted() -> None:
+    """Whoever gets what came, its bytes count once."""
+    traffic = Traffic()
+    tap, _ = tap_of(Told(), traffic=traffic)
+    tap.feed_data(delivered(b"1"))
+    tap.feed_data(HEARTBEAT[:3])
+    tap.feed_data(HEARTBEAT[3:])
+    assert traffic.received == len(delivered(b"1")) + len(HEARTBEAT)
 
 
 async def test_what_comes_by_one_read_is_told_at_once() -> None:
@@ -186,7 +199,7 @@ async def test_a_batch_goes_to_its_reader() -> None:
     told, batches = Told(), list[Batch]()
     deliveries = Deliveries()
     deliveries.wanted[(1, b"t")] = Wanted(A, batches.append)
-    tap = Tap(Hands(), deliveries, told)
+    tap = Tap(Hands(), deliveries, told, Traffic())
     tap.feed_data(delivered(b"1") + delivered(b"2"))
     assert [[body for _, _, body in batch.entries] for batch in batches] == [[b"1", b"2"]]
     assert told.reads == []
