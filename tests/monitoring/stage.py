@@ -3,8 +3,8 @@
     async with Stage(folder) as stage, Load(stage):
         await stage.prometheus.query(…)
 
-Two producers (one stands by), two histories, two gateways, of which the first lets anybody in and the second wants an
-API key and speaks TLS, and a canary at the second.
+Two producers (one stands by), two histories, two gateways: the first lets anybody in, the second wants an API key
+and speaks TLS; and a canary at the second.
 """
 
 from __future__ import annotations
