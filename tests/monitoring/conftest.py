@@ -1,4 +1,4 @@
-"""What the tests of monitoring share: uvloop, one run of each test, and what they measured at the end of the report."""
+"""What the tests of monitoring share: uvloop, one run of each test, and their figures at the end of the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The load that makes the figures move: clients that keep up, that do not, that come and go, and that ask nonsense."""
+"""The load that makes the figures move: clients that keep up, or do not, that come and go, that ask nonsense."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ READ: Final = 512.0
 STAY_S: Final = 1.0
 VISITORS: Final = 2
 NONSENSE: Final = ('{"op":"sing","id":1}', "no JSON", '{"op":"subscribe","id":2,"symbols":[]}')
+FLOOD: Final = 300
+"""Commands at once: TICKWIRE_COMMAND_BURST is 100."""
 WRONG_KEY: Final = "twk_" + "A" * 43
 
 
@@ -130,11 +132,9 @@ class Load:
                 for text in NONSENSE:
                     await client.blurt(text)
                     await asyncio.sleep(STAY_S)  # below every limit
-                for identity in count(1_000):
-                    if not client.connected:
-                        break
-                    with suppress(OSError):
-                        await client.blurt(f'{{"op":"ping","id":{identity}}}')
+                for identity in range(FLOOD):
+                    await client.blurt(f'{{"op":"ping","id":{identity + 1_000}}}')
+                await client.gone()
 
     def _checker(self, name: str, *, conflates: bool) -> Checker:
         checker = Checker(name, conflates=conflates, sample=20)

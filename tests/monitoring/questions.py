@@ -1,4 +1,4 @@
-"""What a dashboard asks of Prometheus, with its variables as Grafana fills them in where nobody has chosen anything."""
+"""What a dashboard asks of Prometheus, with its variables as Grafana fills them in where nobody chose anything."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
     async with Stage(folder) as stage, Load(stage):
         await stage.prometheus.query(…)
 
-Two producers (one stands by), two histories, two gateways: the first lets anybody in, the second wants an API key and
-speaks TLS.
+Two producers (one stands by), two histories, two gateways: the first lets anybody in, the second wants an API key
+and speaks TLS; and a canary at the second.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Stage:
         self.key = key_text(secrets.token_bytes(KEY_BYTES))
         self.trusting = ssl.create_default_context()
         """Trusts the second gateway."""
-        self.kinds: dict[str, list[Tickwire]] = {"producer": [], "history": [], "gateway": []}
+        self.kinds: dict[str, list[Tickwire]] = {"producer": [], "history": [], "gateway": [], "canary": []}
         (self._statistics,) = free_ports(1)
         self._open = AsyncExitStack()
         self.broker: LocalBroker
@@ -94,14 +94,23 @@ class Stage:
             await self._start("history")
         await self._start("gateway")
         await self._start("gateway", AUTH="keys", KEYS_FILE=self._keys(), **self._certificate())
-        for process in (*self.kinds["history"], *self.kinds["gateway"]):
-            await process.ready()
+        await self._canary()
+        for kind in ("history", "gateway", "canary"):
+            for process in self.kinds[kind]:
+                await process.ready()
         prometheus = Prometheus(self.folder / "prometheus", self._watched())
         self.prometheus = await self._open.enter_async_context(prometheus)
         await self.prometheus.scraped()
 
-    async def _start(self, kind: str, **settings: object) -> None:
-        self.kinds[kind].append(await self.stack.start(kind, settings))
+    async def _start(self, kind: str, *arguments: str, **settings: object) -> None:
+        self.kinds[kind].append(await self.stack.start(kind, settings, *arguments))
+
+    async def _canary(self) -> None:
+        """Let a canary follow two symbols at the gateway that wants a key."""
+        shown = self.folder / "canary-key"
+        shown.write_text(self.key)
+        authority = self.folder / "authority.pem"
+        await self._start("canary", self.secure, *SYMBOLS[:2], CA=authority, TOKEN_FILE=shown)
 
     def _watched(self) -> dict[str, Any]:
         places = {
