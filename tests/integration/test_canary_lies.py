@@ -73,6 +73,25 @@ async def test_resumed_elsewhere() -> None:
         assert here.figure("reconnects_total", reason="restart") == 1
 
 
+async def test_resumes_after_a_refusal() -> None:
+    """What ends the client does not end the canary: it comes back as a new client, from its own cursors."""
+
+    async def script(peer: Peer) -> None:
+        await peer.say(welcome())
+        if peer.number == 1:
+            await peer.serve(snapshot(7, tick("AAPL", 5)), AAPL=None)
+            await peer.socket.close(4503)
+        else:
+            command = await peer.serve(ticks(tick("AAPL", 6)), AAPL=(7, 5))
+            assert command["resume"] == {"AAPL": {"epoch": 7, "seq": 5}}
+            await peer.gone()
+
+    async with gateway(script) as url, canary(url, "AAPL") as here:
+        await here.until(lambda: here.figure("ticks_total", outcome="delivered") == 2)
+        assert here.figure("reconnects_total", reason="refused") == 1
+        assert here.violations == {}
+
+
 async def test_every_rule_is_lied_about() -> None:
     """No rule is without a gateway above that breaks it."""
     assert LIES.keys() | {"wrong_position"} == {rule.value for rule in Rule}
