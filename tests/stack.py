@@ -62,6 +62,7 @@ class Tickwire:
     ) -> Self:
         """Start a process on free ports and return once it listens there; *through*: what Python is to run."""
         ops_port, port = free_ports(2)
+        port = int(str(environment.get("PORT", port)))
         ports = {"OPS_PORT": ops_port, "PORT": port} if kind == "gateway" else {"OPS_PORT": ops_port}
         clean = {name: value for name, value in os.environ.items() if not name.startswith("TICKWIRE_")}
         given = {**ports, **environment}
