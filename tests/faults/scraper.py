@@ -2,8 +2,8 @@
 
     python -m tests.faults.scraper EVERY_S PORT…
 
-It is a process of its own, so that its work is not done on the loop that reads the clients' ticks.  Writes how many
-scrapes it made and how long the median and the slowest took, in ms, to standard output.
+It is a process of its own, so that its work is not done on the loop that reads the clients' ticks.  Writes how
+many scrapes it made and how long the median and the slowest took, in ms, to standard output.
 """
 
 from __future__ import annotations

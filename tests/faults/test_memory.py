@@ -65,8 +65,8 @@ class Peaks:
 
 
 async def test_every_buffer_holds_its_bound(stack: Stack, figures: Figures) -> None:
-    """At 2 × rated load, with clients that read little or nothing, no buffer outgrows its bound (F31)."""
-    fault = "F31 memory limit, 2 × rated load"
+    """At twice the rated load, with clients that read little or nothing, no buffer outgrows its bound (F31)."""
+    fault = "F31 memory limit, twice the rated load"
     async with AsyncExitStack() as stay:
         history = await stack.start("history", {"MEMORY_MB": HISTORY_MB})
         producer = await stack.producer(RATE=2 * RATED)
