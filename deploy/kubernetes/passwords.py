@@ -3,8 +3,8 @@
 
     python3 -m deploy.kubernetes.passwords production | kubectl --namespace tickwire create -f -
 
-Each process gets its own user of RabbitMQ, as in Compose; the broker gets salted hashes only.  `create` refuses what
-is there already, so no password is ever replaced by accident.  Nothing is written to a disk, and nothing to a
+Each process gets its own user of RabbitMQ, as in Compose; the broker gets salted hashes only.  `create` refuses
+what is there already, so no password is ever replaced by accident.  Nothing is written to a disk, and nothing to a
 terminal.  It imports nothing but the standard library.
 """
 
@@ -68,7 +68,9 @@ def make(site: Site, template: Mapping[str, Any]) -> dict[str, Any]:
 def main(arguments: Sequence[str], out: TextIO) -> int:
     """Run the command; return the exit code."""
     if len(arguments) != 1 or arguments[0] not in SITES:
-        sys.stderr.write(f"usage: python3 -m deploy.kubernetes.passwords {'|'.join(SITES)} | kubectl create -f -\n")
+        sys.stderr.write(
+            f"usage: python3 -m deploy.kubernetes.passwords {'|'.join(SITES)} | kubectl create -f -\n"
+        )
         return 2
     if out.isatty():
         sys.stderr.write("passwords: these are secrets, not for a screen: pipe them into `kubectl create -f -`\n")

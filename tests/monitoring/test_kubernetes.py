@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,19 +18,19 @@ from services.errors import BadSettings
 from services.history.settings import HistorySettings
 from services.market.symbol import parse_symbol
 from services.runtime.clock import SystemClock
-from services.runtime.settings import PREFIX, ProcessSettings, load, variable
+from services.runtime.settings import variable
 from services.telemetry.operations import Probe, _application
 from tests.monitoring.overlays import (
+    NOT_SETTINGS,
     OVERLAYS,
     PROCESSES,
     ROOT,
-    Object,
-    built,
     container,
     every,
     mounts,
     pod,
     port,
+    settings,
     variables,
 )
 from tickwire.cli import _parser
@@ -40,12 +39,9 @@ NAMES: Final = (*PROCESSES, "canary")
 CANARY: Final = {"ops_host", "ops_port", "log_level", "log_style", "ca", "token_file"}
 """Settings of `tickwire canary`."""
 CANARY_PORT: Final = 9103
-NOT_SETTINGS: Final = {"CREDENTIALS_FILE"}
 END_S: Final = 5
 """Seconds after its drain in which a process has ended, as `gateway.app.run` promises."""
 SPARE_S: Final = {"gateway": 10, "producer": 5, "history": 5}
-CONNECTIONS: Final = 5
-"""Connections of one process to RabbitMQ at most, as deploy/rabbitmq/rabbitmq.conf counts."""
 MIB: Final = 1024**2
 
 each_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
@@ -59,12 +55,6 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     for process in PROCESSES.values():
         for field in process.model_fields:
             monkeypatch.delenv(variable(field), raising=False)
-
-
-def settings(overlay: str, name: str) -> ProcessSettings:
-    """Return what the process *name* starts with, but for what stands in Secrets."""
-    given = {key: value for key, value in variables(overlay, name).items() if key not in NOT_SETTINGS}
-    return load(PROCESSES[name], {key.removeprefix(PREFIX).lower(): value for key, value in given.items()})
 
 
 @each_overlay
@@ -118,7 +108,7 @@ def test_canary(overlay: str) -> None:
 
 @each_overlay
 def test_ports(overlay: str) -> None:
-    """A container opens the ports that its settings say, and each process has the port of operations it is known by."""
+    """A container opens the ports that its settings say, for operations the one that its process is known by."""
     for name, process in PROCESSES.items():
         assert port(overlay, name, "ops") == settings(overlay, name).model_dump()["ops_port"]
         assert port(overlay, name, "ops") == process.model_fields["ops_port"].default
@@ -136,7 +126,9 @@ def test_probes(overlay: str, name: str) -> None:
     """Kubernetes asks paths that the port of operations has: alive by /livez, ready by /readyz."""
     served = _application(CollectorRegistry(), lambda: Probe(ok=True, reason=""))
     paths = {resource.canonical for resource in served.router.resources()}
-    asked = {kind: container(overlay, name)[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")}
+    asked = {
+        kind: container(overlay, name)[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")
+    }
 
     assert asked["readiness"] == {"path": "/readyz", "port": "ops"}
     assert asked["startup"] == asked["liveness"] == {"path": "/livez", "port": "ops"}
@@ -221,7 +213,7 @@ def test_memory(overlay: str) -> None:
 
 
 def test_who_may_come_in() -> None:
-    """Without the Secret of auth a gateway in production does not start; with TICKWIRE_ANYBODY a local one does."""
+    """Without the Secret of auth a gateway in production does not start; a local one lets anybody in."""
     closed, opened = settings("production", "gateway"), settings("local", "gateway")
     assert isinstance(closed, GatewaySettings)
     assert isinstance(opened, GatewaySettings)
@@ -233,59 +225,6 @@ def test_who_may_come_in() -> None:
     assert parse_networks(closed.trusted_proxies)
 
 
-def test_rollout() -> None:
-    """A rollout takes no gateway away before another one serves, and spreads them over nodes and zones."""
-    deployment = every("production", "Deployment")["gateway"]["spec"]
-
-    assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": "25%"}
-    keys = [rule["topologyKey"] for rule in pod("production", "gateway")["topologySpreadConstraints"]]
-    assert keys == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
-    for name in ("producer", "history"):
-        assert every("production", "Deployment")[name]["spec"]["replicas"] >= 2
-
-
-@each_overlay
-def test_budgets(overlay: str) -> None:
-    """Each budget lets at least one pod go, or no node could be drained: a percentage rounds up."""
-    for name, budget in every(overlay, "PodDisruptionBudget").items():
-        if name == "broker":
-            assert budget["spec"]["maxUnavailable"] == 1
-            continue
-        least = budget["spec"]["minAvailable"]
-        pods = fewest(overlay, name)
-        kept = math.ceil(pods * int(least.rstrip("%")) / 100) if isinstance(least, str) else least
-        assert 1 <= kept < pods, name
-    assert overlay != "production" or every(overlay, "PodDisruptionBudget")["gateway"]["spec"]["minAvailable"] == "80%"
-
-
-def test_autoscaler() -> None:
-    """Gateways are scaled by a metric that they have, well below what each takes, and never set back by an apply."""
-    spec = every("production", "HorizontalPodAutoscaler")["gateway"]["spec"]
-    pods, cpu = spec["metrics"]
-    told = settings("production", "gateway")
-    assert isinstance(told, GatewaySettings)
-
-    assert f"| `{pods['pods']['metric']['name']}` | gauge |" in (ROOT / "docs/metrics.md").read_text()
-    assert pods["pods"]["target"]["type"] == "AverageValue"
-    assert int(pods["pods"]["target"]["averageValue"]) <= told.max_connections * 2 / 3
-    assert cpu["resource"]["name"] == "cpu"
-    assert "replicas" not in every("production", "Deployment")["gateway"]["spec"]
-    assert spec["behavior"]["scaleDown"] == {
-        "stabilizationWindowSeconds": 600,
-        "policies": [{"type": "Percent", "value": 10, "periodSeconds": 60}],
-    }
-    config = every("production", "RabbitmqCluster")["broker"]["spec"]["rabbitmq"]["additionalConfig"]
-    (most,) = re.findall(r"^connection_max = (\d+)$", config, re.MULTILINE)
-    assert (spec["maxReplicas"] + 8) * CONNECTIONS <= int(most), "also where one node holds them all"
-
-
-def fewest(overlay: str, name: str) -> int:
-    """Return how few pods of *name* there may be."""
-    scaled = every(overlay, "HorizontalPodAutoscaler")
-    spec: Object = every(overlay, "Deployment")[name]["spec"]
-    return int(scaled[name]["spec"]["minReplicas"] if name in scaled else spec["replicas"])
-
-
 def quantity(text: str) -> int:
     """Return how many bytes *text* is."""
     number, unit = re.fullmatch(r"(\d+)(Mi|Gi)", text).groups()  # type: ignore[union-attr] # a wrong text may raise
@@ -295,12 +234,3 @@ def quantity(text: str) -> int:
 async def no_fetch(_: str) -> bytes:
     """Fetch nothing: no test here asks for keys."""
     raise NotImplementedError
-
-
-def test_labels() -> None:
-    """Pods are found by labels: each Deployment's selector takes its own pods only."""
-    for found in built("production"):
-        if found["kind"] == "Deployment":
-            labels: dict[str, Any] = found["spec"]["template"]["metadata"]["labels"]
-            assert found["spec"]["selector"]["matchLabels"].items() <= labels.items()
-            assert labels["app.kubernetes.io/component"] == found["metadata"]["name"]

@@ -71,7 +71,9 @@ def test_broker(overlay: str) -> None:
     assert ports_of(between) == BETWEEN
     assert between["from"] == [{"podSelector": {"matchLabels": nodes(overlay)}}]
     assert ports_of(operator) == {15671, 15672}
-    assert [ports_of(rule) for rule in prometheus] == ([{SCRAPED["prometheus-tls"]}] if overlay == "production" else [])
+    assert [ports_of(rule) for rule in prometheus] == (
+        [{SCRAPED["prometheus-tls"]}] if overlay == "production" else []
+    )
 
 
 @each_overlay
@@ -161,7 +163,7 @@ def test_adapter() -> None:
 
 
 def test_ingress() -> None:
-    """The public door forwards to the gateways' port, by TLS for its name, and waits longer than they are silent."""
+    """The public door forwards to the gateways' port, by TLS for its name, and outlasts their silence."""
     found = every("production", "Ingress")["gateway"]
     notes, spec = found["metadata"]["annotations"], found["spec"]
     certificate = every("production", "Certificate")["gateway"]["spec"]
@@ -178,7 +180,7 @@ def test_ingress() -> None:
 
 
 def test_trust() -> None:
-    """Processes believe the authority that RabbitMQ's certificate is of, and that names every node they are given."""
+    """Processes believe the authority of RabbitMQ's certificate, which names every node that they are given."""
     certificates = every("production", "Certificate")
     broker, authority = certificates["broker"]["spec"], certificates["broker-authority"]["spec"]
     issuers = every("production", "Issuer")
