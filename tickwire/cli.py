@@ -23,18 +23,21 @@ from services.history.settings import HistorySettings
 from services.market.symbol import Symbol, parse_symbol
 from services.runtime import lifecycle
 from services.runtime.clock import SystemClock
-from services.runtime.settings import PREFIX, ProcessSettings, load, option_table
+from services.runtime.settings import PREFIX, CommonSettings, ProcessSettings, load, option_table
 from services.telemetry import logs
 from tickwire.bearer import VARIABLE, bearer
+from tickwire.canary.settings import CanarySettings
+from tickwire.canary.target import stream_address, symbols_named
 from tickwire.demo import Addresses, demo, load_demo
 from tickwire.flags import add_flags, given
 from tickwire.newkey import add_new_key, print_new_key
-from tickwire.processes import produce, remember, serve
+from tickwire.processes import follow, produce, remember, serve
 from tickwire.revoke import add_arguments, named, revoke
 from tickwire.watch import URL, Refused, Target, watch
 from tickwire.workers import serve_all
 
 _PROCESSES: Final = (GatewaySettings, ProducerSettings, HistorySettings)
+_ALL: Final = (*_PROCESSES, CanarySettings)
 _DESCRIPTION: Final = """\
 Tickwire: market ticks in, RabbitMQ in the middle, WebSocket clients out.
 
@@ -69,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "producer", _producer, "make ticks and publish them to RabbitMQ", ProducerSettings)
     _command(commands, "gateway", _gateway, "serve clients from RabbitMQ", GatewaySettings)
     _command(commands, "history", _history, "remember RabbitMQ's log and answer gateways", HistorySettings)
+    canary = _command(
+        commands, "canary", _canary, "follow symbols for ever, check and measure what comes", CanarySettings
+    )
+    canary.add_argument("url", metavar="URL", help="a stream, for example wss://localhost/v1/stream")
+    canary.add_argument("symbols", nargs="+", metavar="SYMBOL", help="for example AAPL MSFT; at most 100")
     watcher = _command(commands, "watch", _watch, "show symbols live in this terminal")
     watcher.add_argument("symbols", nargs="+", metavar="SYMBOL", help="for example AAPL MSFT")
     watcher.add_argument("--url", default=URL, help="the gateway's stream (default: %(default)s)")
@@ -97,7 +105,7 @@ def _command(
     name: str,
     run: Callable[[argparse.Namespace], int],
     text: str,
-    *classes: type[ProcessSettings],
+    *classes: type[CommonSettings],
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         name, help=text, description=text[0].upper() + text[1:] + "."
@@ -134,7 +142,15 @@ def _history(arguments: argparse.Namespace) -> int:
     return _process(settings, remember(settings))
 
 
-def _process(settings: ProcessSettings, main: Main) -> int:
+def _canary(arguments: argparse.Namespace) -> int:
+    settings = load(CanarySettings, given(arguments, CanarySettings))
+    url, symbols = stream_address(arguments.url), symbols_named(arguments.symbols)
+    target = Target(url, settings.ca, bearer(settings.token_file, {}))
+    target.trust()  # what is wrong with the file is said before anything else
+    return _process(settings, follow(settings, target, symbols))
+
+
+def _process(settings: CommonSettings, main: Main) -> int:
     logs.configure(settings.log_level, settings.log_style)
     for fault in unknown_variables(os.environ):
         _log.warning("settings.unknown", fault=fault)
@@ -173,13 +189,13 @@ def _dev_cert(arguments: argparse.Namespace) -> int:
 
 
 def _settings(_: argparse.Namespace) -> int:
-    sys.stdout.write(option_table(*_PROCESSES))
+    sys.stdout.write(option_table(*_ALL))
     return lifecycle.OK
 
 
 def unknown_variables(names: Iterable[str]) -> list[str]:
     """Return a sentence for each of *names* that looks like a setting and is none, so that a slip is noticed."""
-    known = {field.upper() for settings in _PROCESSES for field in settings.model_fields}
+    known = {field.upper() for settings in _ALL for field in settings.model_fields}
     sentences = []
     for name in sorted(names):
         field = name.removeprefix(PREFIX)

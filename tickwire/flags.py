@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from services.runtime.settings import ProcessSettings, allowed, default, flag, variable
+from services.runtime.settings import CommonSettings, allowed, default, flag, variable
 
 
-def add_flags(parser: argparse.ArgumentParser, *classes: type[ProcessSettings]) -> None:
+def add_flags(parser: argparse.ArgumentParser, *classes: type[CommonSettings]) -> None:
     """Give *parser* one flag for each setting of *classes*; values are checked when they are loaded, not here."""
     group = parser.add_argument_group("settings", "each one may also be set by the variable in brackets")
     for settings in classes:
@@ -28,6 +28,6 @@ def add_flags(parser: argparse.ArgumentParser, *classes: type[ProcessSettings]) 
             )
 
 
-def given(arguments: argparse.Namespace, settings: type[ProcessSettings]) -> dict[str, object]:
+def given(arguments: argparse.Namespace, settings: type[CommonSettings]) -> dict[str, object]:
     """Return those of the flags that were given and belong to *settings*."""
     return {name: value for name, value in vars(arguments).items() if name in settings.model_fields}

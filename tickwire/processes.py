@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import logging
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 import gateway.app
 import producer.app
 import services.history.app
+import tickwire.canary.app
 from gateway.settings import GatewaySettings
 from producer.settings import ProducerSettings
 from services.broker.metrics import BrokerMetrics
@@ -26,9 +28,12 @@ from services.broker.rabbitmq import (
 from services.broker.rabbitmq.trust import trusting
 from services.errors import BadSettings
 from services.history.settings import HistorySettings
+from services.market.symbol import Symbol
 from services.runtime.clock import SystemClock
 from services.runtime.settings import ProcessSettings, variable
 from services.telemetry.loop import LoopCollector
+from tickwire.canary.settings import CanarySettings
+from tickwire.watch import Target
 
 
 def produce(settings: ProducerSettings) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
@@ -94,6 +99,19 @@ def remember(settings: HistorySettings) -> Callable[[asyncio.Event], Coroutine[A
         log = RabbitTickLog(url, name="history log", clock=clock, metrics=metrics)
         desk = RabbitDesk(url, name="history desk", clock=clock, metrics=metrics)
         await services.history.app.run(settings, log, desk, clock=clock, registry=registry, stop=stop)
+
+    return main
+
+
+def follow(
+    settings: CanarySettings, target: Target, symbols: Sequence[Symbol]
+) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
+    """Return the main of a canary."""
+
+    async def main(stop: asyncio.Event) -> None:
+        logging.getLogger("tickwire_client").setLevel(logging.WARNING)  # the canary says each change once
+        clock, registry = SystemClock(), new_registry()
+        await tickwire.canary.app.run(settings, target, symbols, clock=clock, registry=registry, stop=stop)
 
     return main
 

@@ -21,6 +21,7 @@ from prometheus_client.metrics_core import Metric
 import gateway.app
 import producer.app
 import services.history.app
+import tickwire.canary.app
 from gateway.metrics import Op
 from gateway.settings import GatewaySettings
 from gateway.wires.native.faults import ErrorCode
@@ -28,10 +29,13 @@ from producer.settings import ProducerSettings
 from services.broker.memory import MemoryBroker
 from services.broker.metrics import BrokerMetrics
 from services.history.settings import HistorySettings
+from services.market.symbol import parse_symbol
 from services.runtime.clock import SystemClock
 from services.runtime.settings import load, option_table
 from services.telemetry import logs
+from tickwire.canary.settings import CanarySettings
 from tickwire.limits import limits_table
+from tickwire.watch import Target
 
 PATIENCE_S: Final = 10.0
 """Seconds that the processes have to show every metric."""
@@ -39,6 +43,8 @@ LOOK_S: Final = 0.02
 """Seconds between two looks at what they show."""
 LAST_METRIC: Final = "tickwire_feed_age_seconds"
 """Shows up with the first heartbeat, after all others."""
+FOLLOWED: Final = "AAPL"
+"""What the canary follows."""
 
 _LATER: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("tickwire_commands_total", "op"): tuple(op.value for op in Op),
@@ -54,9 +60,9 @@ _METRICS: Final = """\
 
 {note}
 
-Each process serves these at `/metrics` on its operations port (gateway 9100, producer 9101, history 9102) in
-Prometheus' text format.  Times are seconds, sizes bytes.  Every label has a closed set of values, listed here; no
-label names a client or a symbol.  A histogram `x` is exposed as `x_bucket`, `x_sum` and `x_count`.
+Each process serves these at `/metrics` on its operations port (gateway 9100, producer 9101, history 9102, canary
+9103) in Prometheus' text format.  Times are seconds, sizes bytes.  Every label has a closed set of values, listed
+here; no label names a client or a symbol.  A histogram `x` is exposed as `x_bucket`, `x_sum` and `x_count`.
 
 The stages of `tickwire_latency_seconds`, one observation per tick and gateway, not per client:
 
@@ -80,6 +86,31 @@ below zero counts as zero and in `tickwire_latency_invalid_total`.
 `tickwire_history_questions_total` is a gateway's: what it has asked.
 
 {history}
+## Canary
+
+What `tickwire canary` sees of a gateway from outside.  The stages of `tickwire_canary_latency_seconds`, one
+observation per tick of a `ticks` frame, ticks that a resume brings late among them, snapshots not:
+
+| Stage | From | To |
+|---|---|---|
+| `feed` | the tick's `ts` | the frame's `sent`, by the gateway's clock |
+| `wire` | the frame's `sent` | the canary has read it; the two clocks' offset is taken out |
+| `total` | the tick's `ts` | the canary has read it; the offset to the gateway is taken out |
+
+The offset is estimated from pings every 5 s and wrong by half a round trip at most.  That of the producer's clock
+to the gateway's is not known here: it stays in `feed` and `total`.
+
+What the rules of `tickwire_canary_violations_total` mean is said in `tickwire/canary/verdict.py`: all but
+`malformed` and `welcome` are the table of [cursors](protocol.md#cursors).  That each cursor reaches the producer's
+last position within 8 s cannot be seen from one connection; `tickwire_canary_tick_age_seconds` says for how long
+nothing came.
+
+The canary never ends by itself.  A connection that is lost or not made is tried again after at most 10 s, or as
+late as the gateway asks for, at most 60 s.  A refusal (`token_refused`, `tls`, `refused` in
+`tickwire_canary_state`) and a rejected symbol are tried again every 10 s.  The canary is ready while connected,
+with every symbol followed, and a tick, snapshot or heartbeat not older than 20 s.
+
+{canary}
 ## Connections to RabbitMQ
 
 Of each process that speaks to RabbitMQ.  A gateway fills the roles `consume` and `rpc` (it asks history), a
@@ -101,8 +132,9 @@ Each setting is an environment variable, and a flag of the command: `TICKWIRE_OP
 wins.  An empty variable counts as not set.  All faults are reported at once, before anything is opened, and the
 process exits with 2.  `tickwire settings` prints this table.
 
-`tickwire demo` reads all of them except `TICKWIRE_BROKER_URL`; there `TICKWIRE_OPS_PORT` is the gateway's,
-producer and history take the next two, and `TICKWIRE_RATE` is 200 unless set.
+`tickwire demo` reads all of them except `TICKWIRE_BROKER_URL` and those of the canary alone;
+there `TICKWIRE_OPS_PORT` is the gateway's, producer and history take the next two, and `TICKWIRE_RATE` is 200
+unless set.
 
 {table}"""
 
@@ -118,7 +150,9 @@ class Described(NamedTuple):
 
 def settings_page() -> str:
     """Return the page of settings."""
-    return _SETTINGS.format(note=_NOTE, table=option_table(GatewaySettings, ProducerSettings, HistorySettings))
+    return _SETTINGS.format(
+        note=_NOTE, table=option_table(GatewaySettings, ProducerSettings, HistorySettings, CanarySettings)
+    )
 
 
 def with_limits(page: str) -> str:
@@ -140,10 +174,12 @@ async def metrics_page() -> str:
     Raises:
         TimeoutError: the processes did not come up in time.
     """
-    names = ("gateway", "producer", "history", "broker")
+    names = ("gateway", "producer", "history", "canary", "broker")
     registries = {name: CollectorRegistry() for name in names}
     BrokerMetrics(registries["broker"])
-    async with _running(registries["gateway"], registries["producer"], registries["history"]):
+    async with _running(
+        registries["gateway"], registries["producer"], registries["history"], registries["canary"]
+    ):
         tables = {name: _table(_described(registry.collect())) for name, registry in registries.items()}
     return _METRICS.format(note=_NOTE, **tables)
 
@@ -160,9 +196,9 @@ async def write(folder: Path) -> None:
 
 @asynccontextmanager
 async def _running(
-    front: CollectorRegistry, back: CollectorRegistry, past: CollectorRegistry
+    front: CollectorRegistry, back: CollectorRegistry, past: CollectorRegistry, beside: CollectorRegistry
 ) -> AsyncIterator[None]:
-    """Run a gateway, a producer and a history, which show up in *front*, *back* and *past*, in this context."""
+    """Run a gateway, a producer, a history and a canary in this context; they show up in these registries."""
     clock, stop = SystemClock(), asyncio.Event()
     broker = MemoryBroker(clock=clock)
     local = {"broker_url": "memory://", "ops_host": "127.0.0.1", "ops_port": 0, "drain_s": 1}
@@ -170,13 +206,32 @@ async def _running(
     making, remembering = load(ProducerSettings, local), load(HistorySettings, local)
     source, sink, history = broker.source("gateway"), broker.sink("producer"), broker.history()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(gateway.app.run(serving, source, history, clock=clock, registry=front, stop=stop))
+        ports: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        tasks.create_task(
+            gateway.app.run(
+                serving,
+                source,
+                history,
+                clock=clock,
+                registry=front,
+                stop=stop,
+                started=lambda port, _: ports.set_result(port),
+            )
+        )
         log, desk = broker.tick_log("history"), broker.desk("history")
         tasks.create_task(services.history.app.run(remembering, log, desk, clock=clock, registry=past, stop=stop))
         tasks.create_task(producer.app.run(making, sink, clock=clock, registry=back, stop=stop))
         try:
             async with asyncio.timeout(PATIENCE_S):
+                target = Target(f"ws://127.0.0.1:{await ports}/v1/stream")
+                following = load(CanarySettings, {"ops_host": "127.0.0.1", "ops_port": 0})
+                symbols = (parse_symbol(FOLLOWED),)
+                tasks.create_task(
+                    tickwire.canary.app.run(following, target, symbols, clock=clock, registry=beside, stop=stop)
+                )
                 while LAST_METRIC not in {metric.name for metric in front.collect()}:  # noqa: ASYNC110 - a metric says nothing
+                    await asyncio.sleep(LOOK_S)
+                while not beside.get_sample_value("tickwire_canary_connected"):  # noqa: ASYNC110 - nor does this one
                     await asyncio.sleep(LOOK_S)
             yield
         finally:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.live import Live
 
 import tickwire_client as client
-from services.errors import TickwireError
+from services.errors import BadInput, TickwireError
 from services.market.symbol import Symbol
 from services.runtime.clock import Clock
 from tickwire import table
@@ -42,8 +42,17 @@ class Target:
     bearer: Bearer | None = field(default=None, repr=False)
 
     def trust(self) -> ssl.SSLContext | None:
-        """Return the certificates to trust; None: the system's."""
-        return ssl.create_default_context(cafile=self.ca) if self.ca else None
+        """Return the certificates to trust; None: the system's.
+
+        Raises:
+            BadInput: the file cannot be read, or holds none.
+        """
+        try:
+            return ssl.create_default_context(cafile=self.ca) if self.ca else None
+        except ssl.SSLError:
+            raise BadInput(f"--ca {self.ca}: no certificates in PEM, but must hold the authority's") from None
+        except OSError as error:
+            raise BadInput(f"--ca {self.ca}: {error.strerror}") from None
 
 
 class NobodyReads(TickwireError):

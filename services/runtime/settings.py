@@ -70,7 +70,7 @@ Listed: Final = BeforeValidator(_split)
 """For a field that is a tuple: in the environment its entries are separated by commas."""
 
 
-class ProcessSettings(BaseSettings):
+class CommonSettings(BaseSettings):
     """What every process can be told."""
 
     # enable_decoding: a value is what somebody typed, never JSON.  env_ignore_empty: Compose passes an unset
@@ -84,17 +84,6 @@ class ProcessSettings(BaseSettings):
         validate_default=True,
     )
 
-    broker_url: Annotated[str, AfterValidator(_checked)] = Field(
-        default="amqp://127.0.0.1:5672/",
-        description="Addresses of the broker, separated by commas.",
-        examples=["amqp://user:password@host:5672/vhost", "amqps://…", "memory:// (demo only)"],
-        json_schema_extra=SECRET,
-    )
-    broker_ca: Path | None = Field(
-        default=None,
-        description="Certificates of the authority that vouches for the broker's, PEM, where `amqps://` is used; "
-        "without it: those that the system trusts.",
-    )
     ops_host: str = Field(
         default="127.0.0.1",
         min_length=1,
@@ -106,6 +95,22 @@ class ProcessSettings(BaseSettings):
     log_style: Literal["auto", "pretty", "json"] = Field(
         default="auto", description="How log lines look; `auto`: pretty on a terminal, JSON otherwise."
     )
+
+
+class ProcessSettings(CommonSettings):
+    """What every process that meets others at the broker can be told."""
+
+    broker_url: Annotated[str, AfterValidator(_checked)] = Field(
+        default="amqp://127.0.0.1:5672/",
+        description="Addresses of the broker, separated by commas.",
+        examples=["amqp://user:password@host:5672/vhost", "amqps://…", "memory:// (demo only)"],
+        json_schema_extra=SECRET,
+    )
+    broker_ca: Path | None = Field(
+        default=None,
+        description="Certificates of the authority that vouches for the broker's, PEM, where `amqps://` is used; "
+        "without it: those that the system trusts.",
+    )
     drain_s: float = Field(
         default=5.0,
         ge=0,
@@ -114,7 +119,7 @@ class ProcessSettings(BaseSettings):
     )
 
 
-S = TypeVar("S", bound=ProcessSettings)
+S = TypeVar("S", bound=CommonSettings)
 
 
 def load(settings: type[S], given: Mapping[str, object] | None = None) -> S:
@@ -170,10 +175,10 @@ def typed(value: object) -> str:
     return _number(value) if isinstance(value, float) else str(value)
 
 
-def option_table(*classes: type[ProcessSettings]) -> str:
+def option_table(*classes: type[CommonSettings]) -> str:
     """Return a Markdown table of every variable of *classes*: allowed values, default, who reads it, meaning."""
     lines = ["| Variable | Allowed | Default | Read by | Meaning |", "|---|---|---|---|---|"]
-    owners: dict[str, list[type[ProcessSettings]]] = {}
+    owners: dict[str, list[type[CommonSettings]]] = {}
     for settings in classes:
         for name in settings.model_fields:
             owners.setdefault(name, []).append(settings)
@@ -181,7 +186,7 @@ def option_table(*classes: type[ProcessSettings]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(name: str, owners: list[type[ProcessSettings]], *, everybody: bool) -> str:
+def _row(name: str, owners: list[type[CommonSettings]], *, everybody: bool) -> str:
     field = owners[0].model_fields[name]
     defaults: dict[str, list[str]] = {}
     for settings in owners:
@@ -195,7 +200,7 @@ def _row(name: str, owners: list[type[ProcessSettings]], *, everybody: bool) -> 
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _process(settings: type[ProcessSettings]) -> str:
+def _process(settings: type[CommonSettings]) -> str:
     return settings.__name__.removesuffix("Settings").lower()
 
 
@@ -203,7 +208,7 @@ def _code(text: str) -> str:
     return f"`{text}`" if text else "none"
 
 
-def _fault(settings: type[ProcessSettings], detail: ErrorDetails) -> str:
+def _fault(settings: type[CommonSettings], detail: ErrorDetails) -> str:
     name = str(detail["loc"][0]) if detail["loc"] else ""
     field = settings.model_fields.get(name)
     if not name:  # a rule over several fields: its own sentence names them

@@ -13,6 +13,7 @@ import gateway
 import producer
 import services.broker
 import services.history
+import tickwire.canary
 
 DOCS = Path(__file__).parents[3] / "docs"
 NO_BOUND = {
@@ -47,10 +48,9 @@ def test_values() -> None:
 
 
 def test_completeness() -> None:
-    """Every number that gateway, producer, broker or history name as a constant stands in the table."""
-    named = {
-        name for package in (gateway, producer, services.broker, services.history) for name in _constants(package)
-    }
+    """Every number that gateway, producer, broker, history or canary name as a constant stands in the table."""
+    packages = (gateway, producer, services.broker, services.history, tickwire.canary)
+    named = {name for package in packages for name in _constants(package)}
 
     assert named - NO_BOUND - _table().keys() == set()
 

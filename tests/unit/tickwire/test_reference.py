@@ -12,6 +12,7 @@ from producer.settings import ProducerSettings
 from services.history.settings import HistorySettings
 from services.runtime.settings import variable
 from tickwire import reference
+from tickwire.canary.settings import CanarySettings
 from tickwire.limits import limits_table
 from tickwire.reference import metrics_page, settings_page, with_limits, write
 
@@ -20,7 +21,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for settings in (GatewaySettings, ProducerSettings, HistorySettings):
+    for settings in (GatewaySettings, ProducerSettings, HistorySettings, CanarySettings):
         for field in settings.model_fields:
             monkeypatch.delenv(variable(field), raising=False)
 

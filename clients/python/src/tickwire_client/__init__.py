@@ -6,6 +6,7 @@ async with connect("ws://localhost:8080/v1/stream") as feed:
 """
 
 from tickwire_client.account import Account
+from tickwire_client.closing import Ending
 from tickwire_client.cursor import Cursor, Position
 from tickwire_client.day import Day
 from tickwire_client.entrance import connect
@@ -14,6 +15,7 @@ from tickwire_client.errors import (
     FeedClosed,
     NotEntitled,
     NotFollowed,
+    NotTrusted,
     Refused,
     TickwireClientError,
     TokenRefused,
@@ -33,12 +35,14 @@ __all__ = [
     "Complaint",
     "Cursor",
     "Day",
+    "Ending",
     "EpochChange",
     "Feed",
     "FeedClosed",
     "Gap",
     "NotEntitled",
     "NotFollowed",
+    "NotTrusted",
     "Position",
     "Refused",
     "SessionChange",

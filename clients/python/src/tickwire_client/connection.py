@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from inspect import isawaitable
@@ -23,8 +23,16 @@ from websockets.exceptions import (
 )
 from websockets.typing import Subprotocol
 
-from tickwire_client.closing import TOKEN_EXPIRED, TOKEN_REFUSED, final_code, final_status, retry_after
-from tickwire_client.errors import Refused, TokenRefused
+from tickwire_client.closing import (
+    TOKEN_EXPIRED,
+    TOKEN_REFUSED,
+    Ended,
+    Ending,
+    final_code,
+    final_status,
+    retry_after,
+)
+from tickwire_client.errors import NotTrusted, Refused, TokenRefused
 
 SUBPROTOCOL: Final = "tickwire.v1"
 FRAME_BYTES: Final = 1024 * 1024
@@ -52,11 +60,15 @@ class Options:
 
 
 class Busy(ConnectionError):
-    """The gateway wants nobody for now; *after*: for so many seconds, if it said."""
+    """The gateway wants nobody for now, by HTTP *status*; *after*: for so many seconds, if it said."""
 
-    def __init__(self, sentence: str, after: float) -> None:
+    def __init__(self, sentence: str, after: float, status: int) -> None:
         super().__init__(sentence)
-        self.after = after
+        self.after, self.status = after, status
+
+
+class NoToken(ConnectionError):
+    """The function that should yield the token failed."""
 
 
 class _Discreet(logging.LoggerAdapter[logging.Logger]):
@@ -80,7 +92,7 @@ async def current(token: Token | None) -> str | None:
 
     Raises:
         TokenRefused: it cannot stand in a header.
-        ConnectionError: the function failed; it may succeed later.
+        NoToken: the function failed; it may succeed later.
     """
     found = token if token is None or isinstance(token, str) else await _asked(token)
     if found and _TOKEN(found) is None:
@@ -93,7 +105,7 @@ async def _asked(token: Callable[[], str | Awaitable[str]]) -> str:
         found = token()
         return await found if isawaitable(found) else found
     except Exception as error:
-        raise ConnectionError(f"no token: {type(error).__name__}: {error}") from error
+        raise NoToken(f"no token: {type(error).__name__}: {error}") from error
 
 
 @asynccontextmanager
@@ -126,7 +138,7 @@ async def opened(url: str, options: Options, token: str | None) -> AsyncIterator
     except ssl.SSLError as error:
         if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             raise
-        raise Refused(f"{url}: TLS: {error}") from error
+        raise NotTrusted(f"{url}: TLS: {error}") from error
     except InvalidHandshake as error:
         raise _not_upgraded(error) from error
     try:
@@ -140,19 +152,19 @@ def _not_upgraded(error: InvalidHandshake) -> Exception:
         status = error.response.status_code
         sentence = f"the gateway answered HTTP {status} instead of a WebSocket"
         if not final_status(status):
-            return Busy(sentence, retry_after(error.response.headers.get("Retry-After")))
+            return Busy(sentence, retry_after(error.response.headers.get("Retry-After")), status)
         if status in TOKEN_REFUSED:
             return TokenRefused(f"{sentence}: there is no token, or it lets nobody in", status=status)
         return Refused(sentence, status=status)
     if isinstance(error, ProxyError) or (
         isinstance(error, InvalidMessage) and isinstance(error.__cause__, EOFError | OSError)
     ):
-        return ConnectionError(f"the connection ended during the handshake: {error}")
+        return ConnectionResetError(f"the connection ended during the handshake: {error}")
     return Refused(f"this is no WebSocket server: {error}")
 
 
-def ending(error: ConnectionClosed, *, renewable: bool) -> str:
-    """Return how the connection ended, as a sentence.
+def ending(error: ConnectionClosed, *, renewable: bool) -> Ended:
+    """Return how the connection ended.
 
     *renewable*: the next connection may have another token.
 
@@ -164,19 +176,32 @@ def ending(error: ConnectionClosed, *, renewable: bool) -> str:
         # A fault that our side found: a frame that is too big, no UTF-8, or breaks RFC 6455.
         if error.sent is not None and final_code(error.sent.code) and not error.rcvd_then_sent:
             raise Refused(f"the gateway broke the WebSocket protocol: {error.sent}", code=error.sent.code)
-        return f"closed with {GONE}"
+        return Ended(Ending.GONE, f"closed with {GONE}")
     sentence = f"closed with {close.code}{': ' if close.reason else ''}{close.reason}"
     if close.code in TOKEN_REFUSED or (close.code == TOKEN_EXPIRED and not renewable):
         raise TokenRefused(f"the gateway {sentence}", code=close.code)
     if final_code(close.code):
         raise Refused(f"the gateway {sentence}", code=close.code)
-    return sentence
+    return Ended(Ending.CLOSED, sentence, close.code)
 
 
-def reason(error: Exception) -> str:
-    """Return why there is no connection, as a few words."""
-    if isinstance(error, TimeoutError):
-        return "timed out"
-    if isinstance(error, WebSocketException):
-        return f"{type(error).__name__}: {error}"
-    return str(error) or type(error).__name__
+def not_made(error: Exception) -> Ended:
+    """Return why there is no connection."""
+    match error:
+        case TimeoutError():
+            return Ended(Ending.TIMED_OUT, "timed out")
+        case Busy():
+            return Ended(Ending.BUSY, str(error), error.status)
+        case NoToken():
+            return Ended(Ending.NO_TOKEN, str(error))
+        case WebSocketException():
+            return Ended(Ending.GONE, f"{type(error).__name__}: {error}")
+        case ConnectionResetError() | ssl.SSLError():
+            return Ended(Ending.GONE, str(error) or type(error).__name__)
+    return Ended(Ending.UNREACHABLE, str(error) or type(error).__name__)
+
+
+def certificate(socket: ClientConnection) -> Mapping[str, Any]:
+    """Return the gateway's certificate; empty without TLS, or where nobody verified it."""
+    tls = socket.transport.get_extra_info("ssl_object")
+    return (tls.getpeercert() if tls is not None else None) or {}

@@ -65,7 +65,8 @@ class Conversation:
         violations: frames that broke the table of cursors.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ping_s: float = PING_S) -> None:
+        self._ping_s = ping_s
         self.follows = Follows()
         self.clock = ClockOffset()
         self.shards: dict[str, Status] = {}
@@ -162,7 +163,7 @@ class Conversation:
             identity, text = self._commands.ping()
             self._pings[identity] = wall_us
             self._pinged += 1
-            self._ping_at = now + (_FIRST_PING_S if self._pinged < FIRST_PINGS else PING_S)
+            self._ping_at = now + (_FIRST_PING_S if self._pinged < FIRST_PINGS else self._ping_s)
             return text
         return None
 

@@ -9,6 +9,7 @@ from ssl import SSLContext
 from typing import Final, Unpack
 
 from tickwire_client.connection import Options, Token
+from tickwire_client.conversation import PING_S
 from tickwire_client.errors import BadRequest, FeedClosed, Unreachable
 from tickwire_client.feed import Feed
 from tickwire_client.hooks import Callbacks, Hooks
@@ -26,6 +27,7 @@ async def connect(
     timeout: float | None = 30.0,  # noqa: ASYNC109 - of the first connection only
     handshake_s: float = 10.0,
     silence_s: float = SILENCE_S,
+    ping_s: float = PING_S,
     proxy: str | None = None,
     **hooks: Unpack[Callbacks],
 ) -> AsyncIterator[Feed]:
@@ -39,6 +41,7 @@ async def connect(
         timeout: seconds in which a gateway must have welcomed us; None: for ever.
         handshake_s: seconds that one attempt may take.
         silence_s: seconds without a frame after which a connection counts as dead.
+        ping_s: seconds between two pings, which the estimate of the clocks' offset is made of.
         proxy: the address of an HTTP or SOCKS proxy.
         hooks: see `Callbacks`.
 
@@ -50,7 +53,7 @@ async def connect(
     urls = [url] if isinstance(url, str) else list(url)
     if not urls:
         raise BadRequest("no address")
-    feed = Feed(urls, Options(token, ssl, handshake_s, proxy), Hooks(**hooks), silence_s)
+    feed = Feed(urls, Options(token, ssl, handshake_s, proxy), Hooks(**hooks), silence_s, ping_s)
     running = asyncio.create_task(feed.run(), name="tickwire_client:run")
     try:
         try:

@@ -2,7 +2,8 @@
 
 TickwireClientError
  ├─ Refused           coming back with the same request would be refused again: nothing is retried
- │   └─ TokenRefused      there is no token, or it lets nobody in
+ │   ├─ TokenRefused      there is no token, or it lets nobody in
+ │   └─ NotTrusted        TLS failed: the certificate is not trusted, of another name, or out of date
  ├─ Unreachable       no connection stood before the patience of `connect` was over
  ├─ FeedClosed        the feed was closed by its owner
  └─ NotFollowed       a subscription that the gateway will not serve
@@ -40,6 +41,10 @@ class Refused(TickwireClientError):
 
 class TokenRefused(Refused):
     """The gateway asks for a token and has none, or the token lets nobody in; the sentence never repeats it."""
+
+
+class NotTrusted(Refused):
+    """TLS failed: the certificate is not trusted, of another name, or out of date; or nobody speaks TLS there."""
 
 
 class Unreachable(TickwireClientError):

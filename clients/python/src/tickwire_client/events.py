@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from tickwire_client.closing import Ending
+
 FINAL: Final = frozenset({"lost", "forgotten"})
 """Gap reasons that no later question would change."""
 
@@ -56,13 +58,16 @@ class SessionChange:
 class Status:
     """How the feed of one shard, or the connection, stands.
 
-    *feed*: `live` or `stale`; of the connection (*shard* None): `connected` or `disconnected`, with the *reason*.
+    *feed*: `live` or `stale`; of the connection (*shard* None): `connected` or `disconnected`; then *reason* is
+    for people, *how* for programs, *code* the close code or HTTP status, if there was one.
     """
 
     feed: str
     shard: str | None = None
     since: int | None = None
     reason: str | None = None
+    how: Ending | None = None
+    code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

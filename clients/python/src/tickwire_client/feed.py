@@ -21,9 +21,10 @@ from tickwire_client.account import Account
 from tickwire_client.audience import Audience
 from tickwire_client.backoff import Backoff
 from tickwire_client.buffer import LIMIT
+from tickwire_client.closing import Ended, Ending
 from tickwire_client.commands import shown
 from tickwire_client.connection import Busy, Options
-from tickwire_client.conversation import Conversation, Malformed
+from tickwire_client.conversation import PING_S, Conversation, Malformed
 from tickwire_client.cursor import Position
 from tickwire_client.day import Day
 from tickwire_client.errors import (
@@ -62,9 +63,11 @@ _log = logging.getLogger("tickwire_client")
 class Feed:
     """Ticks of one client, over whatever connections it takes.  Made by `connect`."""
 
-    def __init__(self, urls: Sequence[str], options: Options, hooks: Hooks, silence_s: float) -> None:
+    def __init__(
+        self, urls: Sequence[str], options: Options, hooks: Hooks, silence_s: float, ping_s: float = PING_S
+    ) -> None:
         self._urls, self._options, self._hooks, self._silence_s = list(urls), options, hooks, silence_s
-        self._conversation = Conversation()
+        self._conversation = Conversation(ping_s)
         self._audience = Audience()
         self._nudge = asyncio.Event()
         self._heard = 0.0
@@ -199,21 +202,21 @@ class Feed:
             while True:
                 url = self._urls[turn % len(self._urls)]
                 try:
-                    reason = await self._connection(url)
+                    ended = await self._connection(url)
                 except Refused as error:
                     self._urls.remove(url)
                     if not self._urls:
                         raise
-                    reason = str(error)
+                    ended = Ended(Ending.REFUSED, str(error), error.code or error.status)
                 else:
                     turn += 1
                 if self._conversation.fresh:
                     backoff.succeeded()
                 wait = self._wait(backoff, self._urls[turn % len(self._urls)])
                 self._conversation.disconnected()
-                self.reason = reason
-                _log.info("%s: %s; again in %.1f s", url, reason, wait)
-                self._tell(Status(DISCONNECTED, reason=reason))
+                self.reason = ended.sentence
+                _log.info("%s: %s; again in %.1f s", url, ended.sentence, wait)
+                self._tell(Status(DISCONNECTED, reason=ended.sentence, how=ended.how, code=ended.code))
                 await asyncio.sleep(wait)
         except TickwireClientError as error:
             self.end(error)
@@ -246,9 +249,11 @@ class Feed:
         if self._ended is not None:
             raise self._ended
 
-    async def _connection(self, url: str) -> str:
-        """Be connected to *url*; return why it ended."""
+    async def _connection(self, url: str) -> Ended:
+        """Be connected to *url*; return how it ended."""
         self._conversation.connected()
+        if self._hooks.on_attempt:
+            self._hooks.on_attempt(url)
         try:
             self._token = await connection.current(self._options.token)
             async with connection.opened(url, self._options, self._token) as socket:
@@ -257,11 +262,13 @@ class Feed:
             raise Refused(f"{url} does not speak {connection.SUBPROTOCOL}: {error}") from error
         except Busy as error:
             self._busy_until[url] = time.monotonic() + error.after
-            return connection.reason(error)
+            return connection.not_made(error)
         except (OSError, TimeoutError, WebSocketException) as error:
-            return connection.reason(error)
+            return connection.not_made(error)
 
-    async def _converse(self, socket: ClientConnection, url: str) -> str:
+    async def _converse(self, socket: ClientConnection, url: str) -> Ended:
+        if self._hooks.on_certificate and (certificate := connection.certificate(socket)):
+            self._hooks.on_certificate(certificate)
         if self._hooks.on_connection:
             self._hooks.on_connection(url)
         self._heard = time.monotonic()
@@ -275,7 +282,7 @@ class Feed:
             if speaking.done() and (failure := speaking.exception()) is not None:
                 raise failure from None
             if time.monotonic() - self._heard >= self._silence_s:
-                return f"nothing came for {self._silence_s:g} s"
+                return Ended(Ending.SILENT, f"nothing came for {self._silence_s:g} s")
             return connection.ending(error, renewable=callable(self._options.token))
         finally:
             speaking.cancel()

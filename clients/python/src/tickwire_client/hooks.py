@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from tickwire_client.events import Complaint, EpochChange, Gap, SessionChange, Status, Violation
 
@@ -21,6 +21,8 @@ class Callbacks(TypedDict, total=False):
     on_frame: Callable[[str], object] | None
     on_command: Callable[[str], object] | None
     on_connection: Callable[[str], object] | None
+    on_attempt: Callable[[str], object] | None
+    on_certificate: Callable[[Mapping[str, Any]], object] | None
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Hooks:
 
     What one raises ends the feed.  *on_frame* gets the text of every frame, *on_command* of every command (without
     its token), *on_connection* the address of every connection that stands: for recorders and checkers.
+    *on_attempt* gets the address before it is connected to, *on_certificate* the gateway's certificate, as
+    `ssl.SSLSocket.getpeercert` returns it, before the *on_connection* of the same connection: for monitors.
     """
 
     on_gap: Callable[[Gap], object] | None = None
@@ -40,3 +44,5 @@ class Hooks:
     on_frame: Callable[[str], object] | None = None
     on_command: Callable[[str], object] | None = None
     on_connection: Callable[[str], object] | None = None
+    on_attempt: Callable[[str], object] | None = None
+    on_certificate: Callable[[Mapping[str, Any]], object] | None = None
