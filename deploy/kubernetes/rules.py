@@ -29,8 +29,8 @@ spec:
 
 
 def rule_files(folder: Path) -> list[Path]:
-    """Return the files of *folder* that hold groups of rules, which tests and scrape configurations do not."""
-    return sorted(path for path in folder.glob("*.yml") if "\ngroups:" in f"\n{path.read_text()}")
+    """Return the files below *folder* that hold groups of rules, as tests and scrape configurations do not."""
+    return sorted(path for path in folder.rglob("*.yml") if "\ngroups:" in f"\n{path.read_text()}")
 
 
 def wrapped(folder: Path) -> str:

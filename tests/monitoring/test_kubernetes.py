@@ -14,9 +14,9 @@ from deploy.kubernetes import passwords
 from gateway.admission.address import parse_networks
 from gateway.admission.choice import build_authority
 from gateway.settings import GatewaySettings
+from producer.sources import universe
 from services.errors import BadSettings
 from services.history.settings import HistorySettings
-from services.market.symbol import parse_symbol
 from services.runtime.clock import SystemClock
 from services.runtime.settings import variable
 from services.telemetry.operations import Probe, _application
@@ -25,6 +25,7 @@ from tests.monitoring.overlays import (
     OVERLAYS,
     PROCESSES,
     ROOT,
+    SETTINGS,
     container,
     every,
     mounts,
@@ -33,12 +34,11 @@ from tests.monitoring.overlays import (
     settings,
     variables,
 )
+from tickwire import watch
+from tickwire.canary.target import stream_address, symbols_named
 from tickwire.cli import _parser
 
-NAMES: Final = (*PROCESSES, "canary")
-CANARY: Final = {"ops_host", "ops_port", "log_level", "log_style", "ca", "token_file"}
-"""Settings of `tickwire canary`."""
-CANARY_PORT: Final = 9103
+NAMES: Final = tuple(SETTINGS)
 END_S: Final = 5
 """Seconds after its drain in which a process has ended, as `gateway.app.run` promises."""
 SPARE_S: Final = {"gateway": 10, "producer": 5, "history": 5}
@@ -52,7 +52,7 @@ each_name = pytest.mark.parametrize("name", NAMES)
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take what somebody set for himself out of the environment."""
-    for process in PROCESSES.values():
+    for process in SETTINGS.values():
         for field in process.model_fields:
             monkeypatch.delenv(variable(field), raising=False)
 
@@ -65,7 +65,7 @@ def test_processes(overlay: str) -> None:
 
 
 @each_overlay
-@each_process
+@each_name
 def test_commands(overlay: str, name: str) -> None:
     """A container runs the command of its name, with flags that the command knows."""
     arguments = container(overlay, name)["args"]
@@ -78,25 +78,23 @@ def test_commands(overlay: str, name: str) -> None:
 
 
 @each_overlay
-@each_process
+@each_name
 def test_settings(overlay: str, name: str) -> None:
     """Each variable of a process is a setting of it, with a value that it takes."""
     given = set(variables(overlay, name)) - NOT_SETTINGS
 
-    assert given <= {variable(field) for field in PROCESSES[name].model_fields}
+    assert given <= {variable(field) for field in SETTINGS[name].model_fields}
     assert settings(overlay, name).ops_host == "0.0.0.0"  # noqa: S104 - what may reach it, a policy says
 
 
 @each_overlay
 def test_canary(overlay: str) -> None:
-    """The canary is told settings of its own, an address that clients use, and symbols that there are."""
-    command, url, *symbols = container(overlay, "canary")["args"]
-    target = urlsplit(url)
+    """The canary is pointed at the address that clients use, and at symbols that there are."""
+    parsed = _parser().parse_args(container(overlay, "canary")["args"])
+    target = urlsplit(stream_address(parsed.url))
 
-    assert set(variables(overlay, "canary")) <= {variable(field) for field in CANARY}
-    assert variables(overlay, "canary")["TICKWIRE_OPS_PORT"] == str(CANARY_PORT)
-    assert (command, target.path) == ("canary", "/v1/stream")
-    assert [parse_symbol(symbol) for symbol in symbols] == symbols
+    assert parsed.url.endswith(urlsplit(watch.URL).path)
+    assert set(symbols_named(parsed.symbols)) <= {listing.symbol for listing in universe.load(None)}
     if overlay == "production":
         (rule,) = every(overlay, "Ingress")["gateway"]["spec"]["rules"]
         assert (target.scheme, target.hostname) == ("wss", rule["host"])
@@ -109,10 +107,9 @@ def test_canary(overlay: str) -> None:
 @each_overlay
 def test_ports(overlay: str) -> None:
     """A container opens the ports that its settings say, for operations the one that its process is known by."""
-    for name, process in PROCESSES.items():
+    for name, process in SETTINGS.items():
         assert port(overlay, name, "ops") == settings(overlay, name).model_dump()["ops_port"]
         assert port(overlay, name, "ops") == process.model_fields["ops_port"].default
-    assert port(overlay, "canary", "ops") == CANARY_PORT
     served = settings(overlay, "gateway")
     assert isinstance(served, GatewaySettings)
     assert (served.host, port(overlay, "gateway", "http")) == ("0.0.0.0", served.port)  # noqa: S104 - as above
