@@ -38,7 +38,12 @@ Object = dict[str, Any]
 @cache
 def built(overlay: str) -> tuple[Object, ...]:
     """Return the objects of *overlay*, in kubectl's order."""
-    command = [kubectl_path(), "kustomize", str(KUBERNETES / "overlays" / overlay)]
+    return kustomized(KUBERNETES / "overlays" / overlay)
+
+
+def kustomized(folder: Path) -> tuple[Object, ...]:
+    """Return what kubectl makes of the kustomization in *folder*."""
+    command = [kubectl_path(), "kustomize", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_S, check=False)  # noqa: S603 - ours
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "a warning of kustomize"

@@ -21,6 +21,7 @@ from services.runtime.clock import SystemClock
 from services.runtime.settings import variable
 from services.telemetry.operations import Probe, _application
 from tests.monitoring.overlays import (
+    KUBERNETES,
     NOT_SETTINGS,
     OVERLAYS,
     PROCESSES,
@@ -85,6 +86,14 @@ def test_settings(overlay: str, name: str) -> None:
 
     assert given <= {variable(field) for field in SETTINGS[name].model_fields}
     assert settings(overlay, name).ops_host == "0.0.0.0"  # noqa: S104 - what may reach it, a policy says
+
+
+def test_readme() -> None:
+    """Every setting that the README names is one of a process's."""
+    named = set(re.findall(r"TICKWIRE_[A-Z_]+", (KUBERNETES / "README.md").read_text()))
+
+    assert named <= {variable(field) for process in SETTINGS.values() for field in process.model_fields}
+    assert "TICKWIRE_AUTH" in named
 
 
 @each_overlay

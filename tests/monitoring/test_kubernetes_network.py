@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -15,16 +17,19 @@ from tests.monitoring.overlays import (
     OVERLAYS,
     PROCESSES,
     ROOT,
+    SETTINGS,
     Object,
     every,
+    kustomized,
     pod,
     policies,
     port,
     ports_of,
     selects,
 )
+from tests.monitoring.test_kubernetes_schemas import VERSIONS, check_core
 
-NAMES: Final = (*PROCESSES, "canary")
+NAMES: Final = tuple(SETTINGS)
 BROKER: Final[Mapping[str, int]] = {"local": 5672, "production": 5671}
 SCRAPED: Final[Mapping[str, int]] = {"prometheus": 15692, "prometheus-tls": 15691}
 """Ports of RabbitMQ's nodes by the names that the operator gives them."""
@@ -104,6 +109,19 @@ def test_canary(overlay: str) -> None:
         assert [selects(peer["podSelector"], "gateway") for peer in rule["to"]] == [True]
 
 
+def test_key_server(tmp_path: Path) -> None:
+    """With the component key-server gateways, and nobody else, reach where tokens' keys are fetched from."""
+    kubernetes = os.path.relpath(KUBERNETES, tmp_path.resolve())
+    (tmp_path / "kustomization.yaml").write_text(
+        f"resources: [{kubernetes}/overlays/production]\ncomponents: [{kubernetes}/components/key-server]\n"
+    )
+    (added,) = (found for found in kustomized(tmp_path) if found["metadata"]["name"] == "gateway-to-key-server")
+
+    check_core(added, VERSIONS[-1])
+    assert [ports_of(rule) for rule in added["spec"]["egress"]] == [{443}]
+    assert [name for name in NAMES if selects(added["spec"]["podSelector"], name)] == ["gateway"]
+
+
 def test_scrapes() -> None:
     """Prometheus finds each process by its labels, at the port of operations, under the job that rules know."""
     for name in NAMES:
@@ -174,6 +192,7 @@ def test_ingress() -> None:
     assert [rule["host"]] == certificate["dnsNames"]
     service = every("production", "Service")[path["backend"]["service"]["name"]]["spec"]
     assert path["backend"]["service"]["port"]["name"] in {entry["name"] for entry in service["ports"]}
+    assert notes["nginx.ingress.kubernetes.io/enable-access-log"] == "false", "an address may hold a ticket"
     for key in ("nginx.ingress.kubernetes.io/proxy-{}-timeout", "nginx.org/proxy-{}-timeout"):
         for way in ("read", "send"):
             assert int(notes[key.format(way)].rstrip("s")) > 4 * HEARTBEAT_S
