@@ -44,7 +44,7 @@ def make(credentials: Path, template: Path) -> None:
     passwords[OPERATOR] = _password(credentials / OPERATOR / "password")
     _password(credentials / GRAFANA / "password")
     definitions = json.loads(template.read_text())
-    definitions["users"] = [user(name, password) for name, password in passwords.items()]
+    definitions["users"] = [_user(name, password) for name, password in passwords.items()]
     _write(credentials / "broker" / "definitions.json", json.dumps(definitions, indent=2) + "\n")
 
 
@@ -58,16 +58,6 @@ def show(credentials: Path) -> str:
 def password_hash(password: str, salt: bytes) -> str:
     """Return *password* as RabbitMQ's definitions hold it: base64 of a 4-byte salt and the SHA-256 of both."""
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
-
-
-def user(name: str, password: str) -> dict[str, Any]:
-    """Return *name* as RabbitMQ's definitions hold a user; of the password only a salted hash."""
-    return {
-        "name": name,
-        "password_hash": password_hash(password, secrets.token_bytes(4)),
-        "hashing_algorithm": "rabbit_password_hashing_sha256",
-        "tags": ["administrator"] if name == OPERATOR else [],
-    }
 
 
 def main(arguments: Sequence[str], *, credentials: Path = CREDENTIALS, data: Path = DATA) -> int:
@@ -93,6 +83,15 @@ def main(arguments: Sequence[str], *, credentials: Path = CREDENTIALS, data: Pat
 
 def _folders(parent: Path) -> list[Path]:
     return sorted(path for path in parent.iterdir() if path.is_dir())
+
+
+def _user(name: str, password: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "password_hash": password_hash(password, secrets.token_bytes(4)),
+        "hashing_algorithm": "rabbit_password_hashing_sha256",
+        "tags": ["administrator"] if name == OPERATOR else [],
+    }
 
 
 def _process_password(file: Path, name: str) -> str:

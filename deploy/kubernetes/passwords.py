@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO
 
-from deploy.credentials import OPERATOR, PROCESSES, user
+from deploy.credentials import OPERATOR, PROCESSES, password_hash
 
 TEMPLATE: Final = Path(__file__).parents[1] / "rabbitmq" / "definitions.json"
 _BYTES: Final = 32
@@ -33,8 +33,12 @@ class Site(NamedTuple):
 
     @property
     def hosts(self) -> list[str]:
-        """One name for each node: of fewer than three a process thinks that it is no cluster."""
-        return [f"broker-server-{number}.broker-nodes" for number in range(self.nodes)]
+        """The Service, dialled first, so that processes spread over the nodes, then each node of several.
+
+        Of fewer than three addresses a process thinks that it is no cluster.
+        """
+        several = range(self.nodes) if self.nodes > 1 else ()
+        return ["broker", *(f"broker-server-{number}.broker-nodes" for number in several)]
 
     def url(self, name: str, password: str) -> str:
         """Return what `TICKWIRE_BROKER_URL` is for the user *name*."""
@@ -50,7 +54,7 @@ SITES: Final[Mapping[str, Site]] = {
 def make(site: Site, template: Mapping[str, Any]) -> dict[str, Any]:
     """Return a List of Secrets with new passwords, for a broker that *template* is loaded into."""
     passwords = {name: secrets.token_urlsafe(_BYTES) for name in (*PROCESSES, OPERATOR)}
-    definitions = {**template, "users": [user(name, password) for name, password in passwords.items()]}
+    definitions = {**template, "users": [_user(name, password) for name, password in passwords.items()]}
     environments = {name: f"TICKWIRE_BROKER_URL={site.url(name, passwords[name])}\n" for name in PROCESSES}
     # What gateways sign one-time tickets with: the same for all of them, since each must take the others'.
     environments["gateway"] += f"TICKWIRE_TICKET_SECRET={secrets.token_urlsafe(_BYTES)}\n"
@@ -77,6 +81,15 @@ def main(arguments: Sequence[str], out: TextIO) -> int:
         return 2
     json.dump(make(SITES[arguments[0]], json.loads(TEMPLATE.read_text())), out)
     return 0
+
+
+def _user(name: str, password: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "password_hash": password_hash(password, secrets.token_bytes(4)),
+        "hashing_algorithm": "rabbit_password_hashing_sha256",
+        "tags": ["administrator"] if name == OPERATOR else [],
+    }
 
 
 def _secret(name: str, data: Mapping[str, str]) -> dict[str, Any]:

@@ -63,16 +63,17 @@ def test_definitions(overlay: str) -> None:
 
 @each_overlay
 def test_nodes(overlay: str) -> None:
-    """A process is given each node's address; in production enough of them for quorum queues."""
+    """A process dials the Service, then each node of several; in production enough of them for quorum queues."""
     site = passwords.SITES[overlay]
     (name,) = every(overlay, "RabbitmqCluster")
+    each = [f"{name}-server-{number}.{name}-nodes" for number in range(site.nodes)]
 
-    assert spec_of(overlay)["replicas"] == len(site.hosts)
-    assert site.hosts == [f"{name}-server-{number}.{name}-nodes" for number in range(site.nodes)]
-    assert overlay != "production" or site.nodes >= topology.CLUSTER
+    assert spec_of(overlay)["replicas"] == site.nodes
+    assert site.hosts == [name, *(each if site.nodes > 1 else ())]
+    assert (len(site.hosts) >= topology.CLUSTER) is (site.nodes > 1)
     for process in PROCESSES:
         addresses = broker_addresses(url_in(secrets_of(site, {})[f"{process}-credentials"]))
-        assert len(addresses) == site.nodes
+        assert len(addresses) == len(site.hosts)
         assert all(address.startswith(f"{site.scheme}://{process}:") for address in addresses)
 
 
