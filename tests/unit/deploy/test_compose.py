@@ -160,18 +160,18 @@ def test_many_addresses() -> None:
 
 
 def test_cluster() -> None:
-    """Three nodes find each other, each with a volume of its own, and every process is told of and waits for all."""
+    """Three nodes find each other, each has its own volume, and every process is told of and waits for all."""
     text = (_ROOT / "docker-compose.cluster.yml").read_text().replace("!reset ", "")
     services = yaml.safe_load(text)["services"]
     nodes = services["credentials"]["environment"]["BROKER_NODES"].split(",")
     configuration = (_ROOT / "deploy/rabbitmq/cluster.conf").read_text()
+    peers = re.findall(
+        r"^cluster_formation\.classic_config\.nodes\.\d = rabbit@(.+)$", configuration, re.MULTILINE
+    )
     targets = yaml.safe_load((_ROOT / "deploy/prometheus/brokers.cluster.yml").read_text())[0]["targets"]
 
     assert len(nodes) == CLUSTER
-    assert (
-        re.findall(r"^cluster_formation\.classic_config\.nodes\.\d = rabbit@(.+)$", configuration, re.MULTILINE)
-        == nodes
-    )
+    assert peers == nodes
     assert "cluster_partition_handling = pause_minority" in configuration
     assert [target.partition(":")[0] for target in targets] == nodes
     assert [services[node].get("hostname", node) for node in nodes] == nodes
