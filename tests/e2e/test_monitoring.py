@@ -132,4 +132,6 @@ def _receivers(alerts: list[dict[str, Any]]) -> dict[str, list[str]]:
 
 def _figures(stack: Stack) -> list[dict[str, Any]]:
     lines = stack.compose("logs", "--no-color", "--no-log-prefix", "load").splitlines()
-    return [line for line in map(json.loads, lines) if line["event"] == "load.figures"]
+    # Compose begins a line with a code for terminals, whatever it writes to.
+    events = [json.loads(line[line.index("{") :]) for line in lines if "{" in line]
+    return [event for event in events if event["event"] == "load.figures"]

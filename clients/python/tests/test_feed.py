@@ -58,6 +58,32 @@ async def test_snapshot_then_ticks() -> None:
         assert (account.delivered, account.skipped, account.missing) == (3, 2, {})
 
 
+async def test_cancelled_while_it_leaves() -> None:
+    """Whoever is cancelled while the feed takes leave of a gateway that does not answer is cancelled."""
+    deaf, left, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.say(welcome())
+        peer.socket.transport.pause_reading()
+        deaf.set()
+        await over.wait()
+        peer.socket.transport.abort()
+
+    async def visit(url: str) -> None:
+        async with connect(url):
+            await deaf.wait()
+            left.set()
+
+    async with gateway(script) as url:
+        visiting = asyncio.create_task(visit(url))
+        await left.wait()
+        visiting.cancel()
+        await asyncio.wait([visiting])
+        over.set()
+
+    assert visiting.cancelled()
+
+
 async def test_comes_back_and_resumes() -> None:
     """After a restart the feed comes back, by itself and from its cursor, and the iterator just goes on."""
 

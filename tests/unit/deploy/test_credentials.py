@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import pytest
 
@@ -39,9 +39,13 @@ def _users(folder: Path) -> dict[str, dict[str, Any]]:
     return {user["name"]: user for user in definitions["users"]}
 
 
-def _password_of(folder: Path, process: str) -> str:
+def _addresses_of(folder: Path, process: str) -> list[SplitResult]:
     first = (folder / process / "env").read_text().splitlines()[0]
-    url = urlsplit(first.removeprefix("TICKWIRE_BROKER_URL="))
+    return [urlsplit(address) for address in first.removeprefix("TICKWIRE_BROKER_URL=").split(",")]
+
+
+def _password_of(folder: Path, process: str) -> str:
+    (url,) = _addresses_of(folder, process)
     assert (url.scheme, url.username, url.hostname, url.port) == ("amqp", process, "rabbitmq", 5672)
     return url.password or ""
 
@@ -50,6 +54,7 @@ def test_every_reader_gets_its_own(folder: Path) -> None:
     """Each folder gets exactly what its one reader needs, and every password is another."""
     credentials.make(folder, _TEMPLATE)
     assert set(_files(folder)) == {
+        "broker/cookie",
         "broker/definitions.json",
         "producer/env",
         "gateway/env",
@@ -61,8 +66,9 @@ def test_every_reader_gets_its_own(folder: Path) -> None:
         *(_password_of(folder, process) for process in credentials.PROCESSES),
         (folder / "operator/password").read_text(),
         (folder / "grafana/password").read_text(),
+        (folder / "broker/cookie").read_text(),
     ]
-    assert len(set(passwords)) == 5
+    assert len(set(passwords)) == 6
     assert all(len(password) >= 43 for password in passwords)
 
 
@@ -79,6 +85,27 @@ def test_ticket_secret(folder: Path) -> None:
     credentials.make(folder, _TEMPLATE)
     assert (folder / "gateway/env").read_text() == made
     assert not any("TICKET" in text for file, text in _files(folder).items() if file != "gateway/env")
+
+
+def test_nodes_of_a_cluster(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With three nodes each process gets all of them, each kind another one first; passwords stay."""
+    credentials.make(folder, _TEMPLATE)
+    before = {process: _password_of(folder, process) for process in credentials.PROCESSES}
+    secret = (folder / "gateway/env").read_text().splitlines()[1]
+    cookie = (folder / "broker/cookie").read_text()
+    monkeypatch.setenv("BROKER_NODES", "a, b,c")
+    monkeypatch.setattr(credentials, "TEMPLATE", _TEMPLATE)
+
+    assert credentials.main([], credentials=folder, data=folder) == 0
+
+    found = {process: _addresses_of(folder, process) for process in credentials.PROCESSES}
+    assert all({url.hostname for url in urls} == {"a", "b", "c"} for urls in found.values())
+    assert len({urls[0].hostname for urls in found.values()}) == 3
+    assert {process: {url.password for url in urls} for process, urls in found.items()} == {
+        process: {password} for process, password in before.items()
+    }
+    assert (folder / "gateway/env").read_text().splitlines()[1:] == [secret]
+    assert (folder / "broker/cookie").read_text() == cookie
 
 
 def test_broker_gets_hashes(folder: Path) -> None:

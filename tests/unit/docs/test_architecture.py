@@ -14,6 +14,7 @@ import producer
 import services.broker
 import services.history
 import tickwire.canary
+import tickwire.load
 
 DOCS = Path(__file__).parents[3] / "docs"
 NO_BOUND = {
@@ -48,8 +49,8 @@ def test_values() -> None:
 
 
 def test_completeness() -> None:
-    """Every number that gateway, producer, broker, history or canary name as a constant stands in the table."""
-    packages = (gateway, producer, services.broker, services.history, tickwire.canary)
+    """Every number that one of these packages names as a constant stands in the table."""
+    packages = (gateway, producer, services.broker, services.history, tickwire.canary, tickwire.load)
     named = {name for package in packages for name in _constants(package)}
 
     assert named - NO_BOUND - _table().keys() == set()

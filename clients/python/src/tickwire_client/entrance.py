@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from ssl import SSLContext
 from typing import Final, Unpack
 
@@ -65,5 +65,5 @@ async def connect(
     finally:
         feed.end(FeedClosed("the feed is closed"))
         running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        # Not `await running`: whoever swallows its cancellation swallows our own, too, and the caller lives on.
+        await asyncio.wait([running])
