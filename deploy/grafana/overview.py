@@ -12,6 +12,7 @@ from deploy.grafana.promql import (
     chosen,
     events,
     quantile,
+    rare,
     rate,
     total,
 )
@@ -45,6 +46,7 @@ PROMISE: Final = Row(
             *(Query(f"{_BAD}{window} / 0.001", f"{{{{sli}}}} {window}") for window in ("5m", "1h", "6h")),
             decimals=1,
             steps=((None, "green"), (6, "orange"), (14.4, "red")),
+            pages=("Latency budget fast",),
         ),
         graph(
             "Error budget left",
@@ -54,6 +56,7 @@ PROMISE: Final = Row(
             lowest=None,
             highest=1,
             steps=((None, "red"), (0, "green")),
+            pages=("Latency budget slow", "Latency budget ticket"),
         ),
         graph(
             "Handshakes refused for our reasons",
@@ -64,6 +67,7 @@ PROMISE: Final = Row(
             Query(f"{_REFUSED}1h", "1h"),
             highest=1,
             steps=((None, "green"), (0.001, "red")),
+            pages=("Handshake budget fast", "Handshake budget slow"),
         ),
     ),
 )
@@ -93,18 +97,21 @@ CLIENT: Final = Row(
             "Delivered, skipped since it conflates, or missing: named in a gap.",
             "cps",
             Query(rate(_TICKS, "outcome", where=EVERYWHERE), "{{outcome}}"),
+            pages=("Canary stale",),
         ),
         states(
             "Canary connected",
             "Whether each canary has a connection that got its welcome.",
             Query("tickwire_canary_connected", "{{instance}}"),
             texts={"0": "away", "1": "connected"},
+            pages=("Canary disconnected", "Canary absent"),
         ),
         graph(
             "Handshake and round trip of the canary, p99",
-            "Handshake: from the connection's start to the welcome.  Round trip: ping to pong.",
+            "Handshake: from the connection's start to the welcome, 0 while there is none.  Round trip: ping to "
+            "pong.",
             "s",
-            Query(quantile(0.99, "tickwire_canary_handshake_seconds", where=EVERYWHERE), "handshake"),
+            Query(rare(0.99, "tickwire_canary_handshake_seconds", where=EVERYWHERE), "handshake"),
             Query(quantile(0.99, "tickwire_canary_round_trip_seconds", where=EVERYWHERE), "round trip"),
         ),
         graph(
@@ -114,6 +121,7 @@ CLIENT: Final = Row(
             Query(events("tickwire_canary_reconnects_total", "reason", where=EVERYWHERE), "reconnect: {{reason}}"),
             Query(events("tickwire_canary_gaps_total", "reason", where=EVERYWHERE), "gap: {{reason}}"),
             Query(events("tickwire_canary_violations_total", "rule", where=EVERYWHERE), "broken: {{rule}}"),
+            pages=("Canary violation",),
         ),
     ),
 )
@@ -143,13 +151,14 @@ TICKS: Final = Row(
             "s",
             Query(chosen("tickwire_feed_age_seconds"), "{{instance}}"),
             steps=((None, "green"), (3, "red")),
-            page="Feed stale",
+            pages=("Feed stale", "Feed unheard"),
         ),
         graph(
             "Gaps said to clients",
             "By reason.  lost and forgotten are final; unavailable: history did not answer in time.",
             "cps",
             Query(rate("tickwire_gaps_total", "reason"), "{{reason}}"),
+            pages=("Ticks lost", "Gaps unavailable"),
         ),
         graph(
             "Holes and their repair",
@@ -166,7 +175,7 @@ TICKS: Final = Row(
             "none",
             Query(chosen("tickwire_feed_shards_stale"), "{{instance}}"),
             decimals=0,
-            page="Feed stale",
+            pages=("Feed stale",),
         ),
     ),
 )
@@ -181,6 +190,7 @@ CLIENTS: Final = Row(
             Query(chosen("tickwire_connections"), "{{instance}}"),
             stacked=True,
             decimals=0,
+            pages=("No gateway",),
         ),
         graph(
             "Connections ended",
@@ -209,6 +219,17 @@ PROCESSES: Final = Row(
             "Whether Prometheus could scrape each.",
             Query(UP, "{{job}} {{instance}}"),
             texts={"0": "away", "1": "up"},
+            pages=("Target down",),
+        ),
+        graph(
+            "Delay of each loop, p99",
+            "By how much a timer of 100 ms is late.  Where it grows, that process lacks CPU or does too much at "
+            "once.",
+            "s",
+            Query(
+                quantile(0.99, "tickwire_loop_lag_seconds", "job", "instance", where=EVERYWHERE),
+                "{{job}} {{instance}}",
+            ),
         ),
         graph(
             "CPU",
