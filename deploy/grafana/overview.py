@@ -49,7 +49,7 @@ PROMISE: Final = Row(
             pages=("Latency budget fast",),
         ),
         graph(
-            "Error budget left",
+            "Error budget left over time",
             "By what gateways measure and by what the canary does.  Below 0 the promise is broken.",
             "percentunit",
             Query("tickwire:latency_budget_left:ratio30d", "{{sli}}"),
@@ -130,7 +130,7 @@ TICKS: Final = Row(
     "Ticks",
     (
         graph(
-            "Ticks in",
+            "Ticks made, confirmed, received",
             "Made by producers, confirmed by RabbitMQ, and received by each gateway, which gets only the symbols "
             "that its clients follow.",
             "cps",
@@ -139,7 +139,7 @@ TICKS: Final = Row(
             Query(rate("tickwire_ticks_received_total", "instance"), "received {{instance}}"),
         ),
         graph(
-            "Deliveries out",
+            "Deliveries by gateway",
             "Ticks written to clients, summed over the clients of each gateway.",
             "cps",
             Query(rate("tickwire_ticks_sent_total", "instance"), "{{instance}}"),
@@ -181,7 +181,7 @@ TICKS: Final = Row(
 )
 
 CLIENTS: Final = Row(
-    "Clients",
+    "Clients of the gateways",
     (
         graph(
             "Clients by gateway",

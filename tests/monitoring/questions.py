@@ -42,7 +42,8 @@ def questions(dashboard: Mapping[str, Any], chosen: Mapping[str, str] = ANY) -> 
 
 def all_of(values: Iterable[str]) -> str:
     """Return what Grafana puts in the place of a variable of which all *values* are chosen."""
-    return f"({'|'.join(re.escape(value).replace('\\', '\\\\') for value in sorted(values))})"
+    escaped = [re.escape(value).replace("\\", "\\\\") for value in sorted(values)]
+    return f"({'|'.join(escaped)})"
 
 
 def filled(target: Mapping[str, Any], chosen: Mapping[str, str]) -> str:
