@@ -200,8 +200,12 @@ HISTORY: Final = Row(
     (
         states(
             "Who answers",
-            "Replicas that take questions; a replica that is behind leaves the queue by itself.",
+            "Replicas that take questions; a replica that is behind leaves the queue by itself.  seen by: "
+            "whether a gateway counts on any.",
             Query(chosen("tickwire_history_open"), "{{instance}}"),
+            Query(
+                f"{chosen('tickwire_rpc_present')} and on (instance) tickwire_connections", "seen by {{instance}}"
+            ),
             texts={"0": "silent", "1": "answers"},
             pages=("History absent",),
         ),

@@ -88,10 +88,11 @@ TOKENS: Final = Row(
     "Tokens, keys and tickets",
     (
         graph(
-            "Refused tokens",
-            "By reason.  Many unknown_key: the issuer has new keys.  Many signature or malformed: somebody "
-            "guesses.",
+            "Tokens accepted and refused",
+            "Refused ones by reason.  Many unknown_key: the issuer has new keys.  Many signature or malformed: "
+            "somebody guesses.",
             "cps",
+            Query(rate("tickwire_tokens_accepted_total"), "accepted"),
             Query(events("tickwire_tokens_refused_total", "reason"), "{{reason}}"),
             pages=("Auth refusals",),
         ),

@@ -5,22 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 from deploy.grafana.board import Board, Row
-from deploy.grafana.health import CANARY, HEALTH, JOBS, LATE, UP
+from deploy.grafana.canary import CLIENT, QUANTILES
+from deploy.grafana.health import HEALTH, JOBS, LATE, UP
 from deploy.grafana.panel import Panel, Query, graph, states
 from deploy.grafana.promql import (
     EVERYWHERE,
     chosen,
     events,
     quantile,
-    rare,
     rate,
     total,
 )
 
-_QUANTILES: Final = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 _BAD: Final = "tickwire:latency_bad:ratio_rate"
 _REFUSED: Final = "tickwire:handshakes_bad:ratio_rate"
-_TICKS: Final = "tickwire_canary_ticks_total"
 
 
 def _by_stage(name: str) -> Panel:
@@ -30,7 +28,7 @@ def _by_stage(name: str) -> Panel:
         "broker: from the tick's time to the gateway.  fanout: from there to the write to the last client's "
         "socket.  total: both.  Over all gateways chosen.",
         "s",
-        Query(quantile(_QUANTILES[name], "tickwire_latency_seconds", "stage"), f"{name} {{{{stage}}}}"),
+        Query(quantile(QUANTILES[name], "tickwire_latency_seconds", "stage"), f"{name} {{{{stage}}}}"),
         steps=LATE,
     )
 
@@ -72,59 +70,7 @@ PROMISE: Final = Row(
     ),
 )
 
-LATENCY: Final = Row("Where a tick's time goes", tuple(map(_by_stage, _QUANTILES)))
-
-CLIENT: Final = Row(
-    "As a client sees it: the canary",
-    (
-        graph(
-            "Latency at the canary",
-            "From the tick's own time until a real client had it, through proxy and TLS; its clock's offset is "
-            "corrected.",
-            "s",
-            *(Query(quantile(q, CANARY, where=EVERYWHERE, stage="total"), name) for name, q in _QUANTILES.items()),
-            steps=LATE,
-        ),
-        graph(
-            "Latency p99 by stage at the canary",
-            "feed: from the tick's time to the frame's `sent`, which the gateway wrote.  wire: from there to the "
-            "canary.  Only wire grows: the network, the proxy, or a full socket.",
-            "s",
-            Query(quantile(0.99, CANARY, "stage", where=EVERYWHERE), "p99 {{stage}}"),
-        ),
-        graph(
-            "Ticks at the canary",
-            "Delivered, skipped since it conflates, or missing: named in a gap.",
-            "cps",
-            Query(rate(_TICKS, "outcome", where=EVERYWHERE), "{{outcome}}"),
-            pages=("Canary stale",),
-        ),
-        states(
-            "Canary connected",
-            "Whether each canary has a connection that got its welcome.",
-            Query("tickwire_canary_connected", "{{instance}}"),
-            texts={"0": "away", "1": "connected"},
-            pages=("Canary disconnected", "Canary absent"),
-        ),
-        graph(
-            "Handshake and round trip of the canary, p99",
-            "Handshake: from the connection's start to the welcome, 0 while there is none.  Round trip: ping to "
-            "pong.",
-            "s",
-            Query(rare(0.99, "tickwire_canary_handshake_seconds", where=EVERYWHERE), "handshake"),
-            Query(quantile(0.99, "tickwire_canary_round_trip_seconds", where=EVERYWHERE), "round trip"),
-        ),
-        graph(
-            "Interruptions of the canary",
-            "Reconnects and gaps by reason, and frames that broke the promise by rule, per second.",
-            "cps",
-            Query(events("tickwire_canary_reconnects_total", "reason", where=EVERYWHERE), "reconnect: {{reason}}"),
-            Query(events("tickwire_canary_gaps_total", "reason", where=EVERYWHERE), "gap: {{reason}}"),
-            Query(events("tickwire_canary_violations_total", "rule", where=EVERYWHERE), "broken: {{rule}}"),
-            pages=("Canary violation",),
-        ),
-    ),
-)
+LATENCY: Final = Row("Where a tick's time goes", tuple(map(_by_stage, QUANTILES)))
 
 TICKS: Final = Row(
     "Ticks",
