@@ -120,12 +120,7 @@ class Load:
                 async with self._http.ws_connect(stage.secure, ssl=stage.trusting, headers=headers):
                     pass
             for port in (stage.anybodys.port, stage.guarded.port):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.write(b"\x00 no HTTP at all\r\n\r\n")
-                with suppress(OSError):
-                    await writer.drain()
-                await asyncio.sleep(STAY_S)  # as often as a scanner
-                writer.close()
+                await _mumble(port)
 
     async def _askers(self) -> None:
         """Ask for what is not there and say what means nothing; then too much, until thrown out."""
@@ -144,3 +139,13 @@ class Load:
         checker = Checker(name, conflates=conflates, sample=20)
         self.checkers.append(checker)
         return checker
+
+
+async def _mumble(port: int) -> None:
+    """Say what is no HTTP, and leave."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(b"\x00 no HTTP at all\r\n\r\n")
+        await asyncio.sleep(STAY_S)  # as often as a scanner
+    finally:
+        writer.transport.abort()
