@@ -32,6 +32,7 @@ class State(StrEnum):
     CONNECTING = "connecting"
     CONNECTED = "connected"
     NO_TOKEN = Reason.NO_TOKEN.value
+    TOKEN_EXPIRED = Reason.TOKEN_EXPIRED.value
     TOKEN_REFUSED = Reason.TOKEN_REFUSED.value
     TLS = Reason.TLS.value
     REFUSED = Reason.REFUSED.value
