@@ -269,17 +269,12 @@ class Stack:
         """Start a producer."""
         return await self.start("producer", settings)
 
-<<<<<<< HEAD
-    async def start(self, kind: str, settings: Mapping[str, object], *arguments: str) -> Tickwire:
-        """Start a process of any kind; *arguments* come behind its kind on the command line."""
-=======
     async def canary(self, url: str, *symbols: str, **settings: object) -> Tickwire:
         """Start a canary that follows *symbols* at *url*."""
         return await self.start("canary", settings, url, *symbols)
 
     async def start(self, kind: str, settings: Mapping[str, object], *arguments: str) -> Tickwire:
         """Start a process of any kind."""
->>>>>>> canary
         common: dict[str, object] = {
             "BROKER_URL": self.broker_url,
             "LOG_STYLE": "json",
