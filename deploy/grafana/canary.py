@@ -68,15 +68,20 @@ CLIENT: Final = Row(
             decimals=0,
         ),
         graph(
-            "Clocks",
-            "Offset of the gateway's clock to the canary's, and latencies below zero per second, which count as "
-            "zero: a clock is wrong, and latencies are, too.",
-            "none",
-            Query("tickwire_canary_clock_offset_seconds", "offset {{instance}}, s"),
-            Query(rate("tickwire_canary_latency_invalid_total", where=EVERYWHERE), "below zero, canary"),
-            Query(rate("tickwire_latency_invalid_total"), "below zero, gateways"),
+            "Clock of the gateway against the canary's",
+            "Estimated from pings.  Latencies at the canary are corrected by it; it says whose clock is wrong.",
+            "s",
+            Query("tickwire_canary_clock_offset_seconds", "{{instance}}"),
             lowest=None,
             decimals=3,
+            pages=("Clock offset",),
+        ),
+        graph(
+            "Latencies below zero",
+            "They count as zero.  Above 0 here a clock is wrong, and all latencies are, too.",
+            "cps",
+            Query(rate("tickwire_latency_invalid_total"), "gateways"),
+            Query(rate("tickwire_canary_latency_invalid_total", where=EVERYWHERE), "canary"),
             pages=("Clock offset",),
         ),
         graph(
