@@ -61,7 +61,7 @@ class Canary:
 
 @contextlib.asynccontextmanager
 async def canary(
-    url: str, *symbols: str, ca: Path | None = None, token: Path | None = None
+    url: str, *symbols: str, ca: Path | None = None, token: Path | None = None, visit_s: float = 60.0
 ) -> AsyncIterator[Canary]:
     """Run a canary on a free port."""
     here, stop = Canary(), asyncio.Event()
@@ -76,6 +76,7 @@ async def canary(
             stop=stop,
             started=lambda port: setattr(here, "port", port),
             retry_s=RETRY_S,
+            visit_s=visit_s,
         )
     )
     try:

@@ -60,10 +60,7 @@ class Tickwire:
         through: Sequence[str] = ("-m", "tickwire"),
         arguments: Sequence[str] = (),
     ) -> Self:
-        """Start a process on free ports, or at the PORT of *environment*; return once it listens there.
-
-        *through*: what Python is to run; *arguments*: beside what its settings say.
-        """
+        """Start a process on free ports and return once it listens there; *through*: what Python is to run."""
         ops_port, port = free_ports(2)
         port = int(str(environment.get("PORT", port)))
         ports = {"OPS_PORT": ops_port, "PORT": port} if kind == "gateway" else {"OPS_PORT": ops_port}
@@ -269,12 +266,8 @@ class Stack:
         """Start a producer."""
         return await self.start("producer", settings)
 
-    async def canary(self, url: str, *symbols: str, **settings: object) -> Tickwire:
-        """Start a canary that follows *symbols* at *url*."""
-        return await self.start("canary", settings, url, *symbols)
-
     async def start(self, kind: str, settings: Mapping[str, object], *arguments: str) -> Tickwire:
-        """Start a process of any kind."""
+        """Start a process of any kind; *arguments* come behind its kind on the command line."""
         common: dict[str, object] = {
             "BROKER_URL": self.broker_url,
             "LOG_STYLE": "json",

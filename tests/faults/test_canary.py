@@ -45,7 +45,7 @@ async def test_a_gateway_is_killed(stack: Stack, figures: Figures, tmp_path: Pat
     history, producer = await stack.start("history", {}), await stack.producer(RATE=RATE)
     gateway = await stack.gateway(**tls)
     await gateway.ready()
-    canary = await stack.canary(gateway.stream.replace("ws:", "wss:"), *FEW, CA=ca)
+    canary = await stack.start("canary", {"CA": ca}, gateway.stream.replace("ws:", "wss:"), *FEW)
     await canary.ready()
     await history.ready()
 
@@ -76,7 +76,7 @@ async def test_clocks_that_are_ahead(stack: Stack, figures: Figures, tmp_path: P
     assert (await stack.producer(RATE=RATE)).alive
     gateway = await stack.gateway()
     await gateway.ready()
-    canary = await stack.canary(gateway.stream, *FEW)
+    canary = await stack.start("canary", {}, gateway.stream, *FEW)
     await canary.ready()
     while await canary.metric("tickwire_canary_latency_seconds_count", stage="total") < TICKS:  # noqa: ASYNC110 - over HTTP
         await asyncio.sleep(0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Mapping
@@ -11,9 +12,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from scripted import Peer, frame, gateway, snapshot, subscribed, tick, ticks, welcome
+from services.runtime.clock import SystemClock
 from tests.canaries import canary
+from tests.eventually import eventually
 from tickwire.canary.app import LOGGED
+from tickwire.canary.observer import Observer
+from tickwire.canary.reason import Reason
 from tickwire.canary.verdict import Rule
+from tickwire.canary.visitor import Visitor
+from tickwire.watch import Target
 
 AHEAD_S: Final = 2.0
 
@@ -71,6 +78,45 @@ async def test_resumed_elsewhere() -> None:
         await here.until(lambda: here.violations)
         assert here.violations == {"wrong_position": 1}
         assert here.figure("reconnects_total", reason="restart") == 1
+
+
+async def test_visits() -> None:
+    """While the canary is connected another client tries to come in: its handshakes and failures are counted."""
+    refused = False
+
+    async def script(peer: Peer) -> None:
+        if refused and peer.number > 1:
+            await peer.socket.close(4503)
+            return
+        await peer.say(welcome())
+        if peer.number == 1:
+            await peer.serve(snapshot(7, tick("AAPL", 5)), AAPL=None)
+        await peer.gone()
+
+    with capture_logs() as logs:
+        async with gateway(script) as url, canary(url, "AAPL", visit_s=0.05) as here:
+            await here.until(lambda: here.figure("visits_total", result="ok") > 2)
+            assert here.figure("handshake_seconds_count") > 3
+            refused = True
+            await here.until(lambda: here.figure("visits_total", result="refused") > 2)
+            assert here.figure("connected") == 1
+            assert here.figure("reconnects_total", reason="refused") == 0
+            refused = False
+            visits = here.figure("visits_total", result="ok")
+            await here.until(lambda: here.figure("visits_total", result="ok") > visits)
+    assert [one["reason"] for one in logs if one["event"] == "canary.visit_failed"] == ["refused"]
+
+
+async def test_nobody_to_visit() -> None:
+    """A visit that no gateway answers is counted for why the last attempt failed."""
+    observer = Observer(["AAPL"], 0.0)
+    visitor = Visitor(Target("ws://127.0.0.1:1/v1/stream"), observer, SystemClock(), visit_s=0.0, patience_s=0.2)
+
+    visiting = asyncio.create_task(visitor.run())
+    await eventually(lambda: observer.visits[Reason.UNREACHABLE], deadline=20)
+    visiting.cancel()
+
+    assert observer.visits[None] == 0
 
 
 async def test_resumes_after_a_refusal() -> None:

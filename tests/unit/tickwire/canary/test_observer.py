@@ -119,6 +119,20 @@ def test_ticks() -> None:
     assert observer.tick_age(15.0) == 2.0
 
 
+def test_visits() -> None:
+    """A visit is counted by how it ended, and news where the one before ended otherwise."""
+    observer = Observer(["AAPL"], now=0.0)
+
+    news = [observer.visited(reason) for reason in (None, Reason.TLS, Reason.TLS, Reason.GONE, None)]
+
+    assert news == [False, True, False, True, True]
+    assert {reason: count for reason, count in observer.visits.items() if count} == {
+        None: 2,
+        Reason.TLS: 2,
+        Reason.GONE: 1,
+    }
+
+
 def test_rejected() -> None:
     """A symbol that the client gave up is news once, and again after it was served in between."""
     observer = _following("AAPL")
