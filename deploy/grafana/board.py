@@ -99,7 +99,10 @@ def _heading(title: str, identity: int, y: int) -> dict[str, Any]:
 
 
 def _choice(name: str, label: str, query: str) -> dict[str, Any]:
-    """Return a variable of several values that begins with all of them."""
+    """Return a variable of several values that begins with all of them.
+
+    Grafana names them all (`a|b`), since `.*` would let in processes of other kinds, which have many metrics, too.
+    """
     return {
         "type": "query",
         "name": name,
@@ -110,7 +113,6 @@ def _choice(name: str, label: str, query: str) -> dict[str, Any]:
         "sort": 1,
         "multi": True,
         "includeAll": True,
-        "allValue": ".*",
         "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
     }
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from deploy.grafana.board import Board, Row
 from deploy.grafana.panel import Query, graph, states
-from deploy.grafana.promql import chosen, events, quantile, rate, total
+from deploy.grafana.promql import chosen, events, quantile, rare, rate, total, used
 from deploy.grafana.rabbitmq import FLOW, NODE
 
 _BAD: Final = ((None, "green"), (1, "red"))
@@ -60,7 +60,7 @@ INGEST: Final = Row(
             Query(chosen("tickwire_producer_leading"), "{{instance}}"),
             texts={"0": "stands by", "1": "leads"},
             steps=((None, "blue"), (1, "green")),
-            page="Producer leaders",
+            pages=("Producer leaders",),
         ),
         states(
             "Producer in trouble",
@@ -86,7 +86,7 @@ INGEST: Final = Row(
             "cps",
             Query(rate("tickwire_producer_heartbeats_total"), "sent"),
             Query(rate("tickwire_producer_heartbeats_left_total"), "left"),
-            page="Feed stale",
+            pages=("Feed stale",),
         ),
     ),
 )
@@ -97,17 +97,19 @@ CONNECTIONS: Final = Row(
         states(
             "Connected",
             "Each connection by role: gateways consume and ask history (rpc), producers publish and hold a lease.",
-            Query(chosen("tickwire_broker_connected"), "{{instance}} {{role}}"),
+            Query(used(chosen("tickwire_broker_connected")), "{{instance}} {{role}}"),
             texts={"0": "away", "1": "stands"},
             width=12,
+            pages=("Broker disconnected",),
         ),
         states(
             "Blocked",
             "Connections from which RabbitMQ reads nothing: an alarm of memory or disk.",
-            Query(chosen("tickwire_broker_blocked"), "{{instance}} {{role}}"),
+            Query(used(chosen("tickwire_broker_blocked")), "{{instance}} {{role}}"),
             texts={"0": "no", "1": "blocked"},
             steps=_BAD,
             width=12,
+            pages=("Broker blocked",),
         ),
         graph(
             "Reconnects",
@@ -115,6 +117,7 @@ CONNECTIONS: Final = Row(
             "changed.  silent: no heartbeat.",
             "cps",
             Query(events("tickwire_broker_reconnects_total", "role", "reason"), "{{role}}: {{reason}}"),
+            pages=("Reconnect storm",),
         ),
         graph(
             "Channel errors",
@@ -143,10 +146,10 @@ QUEUES: Final = Row(
         ),
         graph(
             "Until a symbol is bound",
-            "From asking RabbitMQ to its last answer; a subscription waits for it.",
+            "From asking RabbitMQ to its last answer; a subscription waits for it.  0 while nothing is asked.",
             "s",
-            Query(quantile(0.5, "tickwire_broker_follow_seconds"), "p50"),
-            Query(quantile(0.99, "tickwire_broker_follow_seconds"), "p99"),
+            Query(rare(0.5, "tickwire_broker_follow_seconds"), "p50"),
+            Query(rare(0.99, "tickwire_broker_follow_seconds"), "p99"),
         ),
         graph(
             "Symbols bound and unbound",
@@ -172,6 +175,14 @@ QUEUES: Final = Row(
             Query(rate("tickwire_messages_malformed_total"), "malformed"),
         ),
         graph(
+            "Symbols known",
+            "In the directory that producers send every 10 s.  0: subscriptions wait, and are rejected after 10 "
+            "s.",
+            "none",
+            Query(chosen("tickwire_directory_symbols"), "{{instance}}"),
+            decimals=0,
+        ),
+        graph(
             "Clock against the producer's",
             "Smallest of arrival minus a heartbeat's time in the last minute.  Below 0: this gateway's clock is "
             "behind, and latencies are too small by as much.",
@@ -179,6 +190,7 @@ QUEUES: Final = Row(
             Query(chosen("tickwire_feed_clock_offset_seconds"), "{{instance}}"),
             lowest=None,
             decimals=3,
+            pages=("Clock offset",),
         ),
     ),
 )
@@ -186,13 +198,41 @@ QUEUES: Final = Row(
 HISTORY: Final = Row(
     "History",
     (
+        states(
+            "Who answers",
+            "Replicas that take questions; a replica that is behind leaves the queue by itself.  seen by: "
+            "whether a gateway counts on any.",
+            Query(chosen("tickwire_history_open"), "{{instance}}"),
+            Query(
+                f"{chosen('tickwire_rpc_present')} and on (instance) tickwire_connections", "seen by {{instance}}"
+            ),
+            texts={"0": "silent", "1": "answers"},
+            pages=("History absent",),
+        ),
+        graph(
+            "Irregular reads of the log",
+            "begun again: reading went on in the past.  skips: entries may have been missed.  waived: the log "
+            "does not have what a heartbeat promised.  malformed: an entry that no codec of ours wrote.",
+            "cps",
+            Query(rate("tickwire_history_rereads_total"), "begun again"),
+            Query(rate("tickwire_history_skips_total"), "skips"),
+            Query(rate("tickwire_history_marks_waived_total"), "waived"),
+            Query(rate("tickwire_history_malformed_total"), "malformed"),
+        ),
+        graph(
+            "Ticks forgotten",
+            "age is normal.  count and memory: the bounds came first, so that clients find less of the past.",
+            "cps",
+            Query(rate("tickwire_history_ticks_forgotten_total", "reason"), "{{reason}}"),
+            pages=("Ticks forgotten",),
+        ),
         graph(
             "Behind the marks",
             "For how long a replica has not read what heartbeats say was published.  At 3 s it stops to answer.",
             "s",
             Query(chosen("tickwire_history_behind_seconds"), "{{instance}}"),
             steps=((None, "green"), (3, "red")),
-            page="History behind",
+            pages=("History behind",),
         ),
         graph(
             "Questions of gateways, and answers",
@@ -202,14 +242,14 @@ HISTORY: Final = Row(
             Query(rate("tickwire_history_answers_total", "kind"), "answered: {{kind}}"),
             Query(rate("tickwire_rpc_timeouts_total"), "nobody answered in time"),
             Query(rate("tickwire_rpc_unsent_total"), "not sent"),
-            page="History absent",
+            pages=("History absent",),
         ),
         graph(
             "Until an answer",
-            "From a request to each of its replies.",
+            "From a request to each of its replies; 0 while nobody asks.",
             "s",
-            Query(quantile(0.5, "tickwire_rpc_seconds"), "p50"),
-            Query(quantile(0.99, "tickwire_rpc_seconds"), "p99"),
+            Query(rare(0.5, "tickwire_rpc_seconds"), "p50"),
+            Query(rare(0.99, "tickwire_rpc_seconds"), "p99"),
         ),
         graph(
             "Ticks read",

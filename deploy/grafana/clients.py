@@ -6,7 +6,7 @@ from typing import Final
 
 from deploy.grafana.board import Board, Row
 from deploy.grafana.panel import SHARE_OF_LIMIT, Query, graph
-from deploy.grafana.promql import chosen, events, most, of_process, quantile, rate, share, total
+from deploy.grafana.promql import chosen, events, most, rare, rate, share, total
 
 COMING: Final = Row(
     "Who comes in",
@@ -17,6 +17,7 @@ COMING: Final = Row(
             "address_full, subject_full: one address or subject asks for too much.",
             "cps",
             Query(events("tickwire_handshakes_total", "result"), "{{result}}"),
+            pages=("Handshake budget fast",),
         ),
         graph(
             "Refused",
@@ -30,10 +31,10 @@ COMING: Final = Row(
         ),
         graph(
             "Time of a handshake",
-            "From the accepted connection to the welcome, the check of the token included.",
+            "From the accepted connection to the welcome, the check of the token included; 0 while nobody comes.",
             "s",
-            Query(quantile(0.5, "tickwire_handshake_seconds"), "p50"),
-            Query(quantile(0.99, "tickwire_handshake_seconds"), "p99"),
+            Query(rare(0.5, "tickwire_handshake_seconds"), "p50"),
+            Query(rare(0.99, "tickwire_handshake_seconds"), "p99"),
         ),
         graph(
             "Connections without a complete request",
@@ -87,11 +88,13 @@ TOKENS: Final = Row(
     "Tokens, keys and tickets",
     (
         graph(
-            "Refused tokens",
-            "By reason.  Many unknown_key: the issuer has new keys.  Many signature or malformed: somebody "
-            "guesses.",
+            "Tokens accepted and refused",
+            "Refused ones by reason.  Many unknown_key: the issuer has new keys.  Many signature or malformed: "
+            "somebody guesses.",
             "cps",
+            Query(rate("tickwire_tokens_accepted_total"), "accepted"),
             Query(events("tickwire_tokens_refused_total", "reason"), "{{reason}}"),
+            pages=("Auth refusals",),
         ),
         graph(
             "Keys",
@@ -143,12 +146,14 @@ TOKENS: Final = Row(
                 "{{job}} {{instance}}",
             ),
             decimals=1,
+            pages=("Certificate ends",),
         ),
         graph(
             "Renewals of the certificate",
             "Changes of its files by what became of them; failed: the old one is used until it expires.",
             "cps",
             Query(rate("tickwire_certificate_renewals_total", "result"), "{{result}}"),
+            pages=("Certificate not renewed",),
         ),
     ),
 )
@@ -180,6 +185,7 @@ COMMANDS: Final = Row(
             "Clients that sent more commands or pings than they may: closed with 4429.",
             "cps",
             Query(rate("tickwire_floods_total", "of"), "{{of}}"),
+            pages=("Rate limited",),
         ),
         graph(
             "Replays",
@@ -211,12 +217,13 @@ LIMITS: Final = Row(
             Query(f"{chosen('tickwire_connections')} / {chosen('tickwire_connections_max')}", "{{instance}}"),
             highest=1,
             steps=SHARE_OF_LIMIT,
+            pages=("Connections near max",),
         ),
         graph(
             "File descriptors of the most allowed",
             "At 1 nobody can be accepted.",
             "percentunit",
-            Query(f"{of_process(chosen('process_open_fds'), 'gateway')} / process_max_fds", "{{instance}}"),
+            Query(f"{chosen('process_open_fds')} / {chosen('process_max_fds')}", "{{instance}}"),
             highest=1,
             steps=SHARE_OF_LIMIT,
         ),
@@ -225,7 +232,7 @@ LIMITS: Final = Row(
             "CPU of each gateway; its loop has one core at most.",
             "percentunit",
             Query(
-                of_process(f"rate({chosen('process_cpu_seconds_total')}[$__rate_interval])", "gateway"),
+                rate("process_cpu_seconds_total", "instance"),
                 "{{instance}}",
             ),
             highest=1,
@@ -256,6 +263,7 @@ LIMITS: Final = Row(
             Query(rate("tickwire_pending_dropped_total", reason="crowded"), "pending crowded"),
             Query(rate("tickwire_transitions_delayed_total"), "bindings delayed"),
             Query(rate("tickwire_revocations_overflowed_total"), "revocations forgotten"),
+            pages=("Rate limited",),
         ),
     ),
 )

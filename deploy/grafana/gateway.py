@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from deploy.grafana.board import Board, Row
+from deploy.grafana.health import LATE
 from deploy.grafana.panel import SHARE_OF_LIMIT, Panel, Query, graph, states
-from deploy.grafana.promql import chosen, events, mean, of_process, quantile, rate, share, total
+from deploy.grafana.promql import chosen, events, mean, quantile, rare, rate, share, total
 
 _SHARES: Final = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 OUTBOX_BYTES: Final = 65_536
@@ -16,11 +17,6 @@ OUTBOX_BYTES: Final = 65_536
 def _quantiles(title: str, description: str, unit: str, name: str, **labels: str) -> Panel:
     queries = (Query(quantile(value, name, **labels), legend) for legend, value in _SHARES.items())
     return graph(title, description, unit, *queries)
-
-
-def _own(name: str) -> str:
-    """Return a metric of the Python client library's, of the gateways chosen."""
-    return of_process(chosen(name), "gateway")
 
 
 FANOUT: Final = Row(
@@ -41,6 +37,14 @@ FANOUT: Final = Row(
             stage="fanout",
         ),
         graph(
+            "Latency p99 by gateway",
+            "From the tick's time to the write to its last client's socket.  One gateway above the others: it is "
+            "its own fault; all: the broker's or the producer's.",
+            "s",
+            Query(quantile(0.99, "tickwire_latency_seconds", "instance", stage="total"), "{{instance}}"),
+            steps=LATE,
+        ),
+        graph(
             "Clients per pass",
             "Clients written out in one pass of the loop.  Many: a pass takes long, and others wait.",
             "none",
@@ -50,7 +54,7 @@ FANOUT: Final = Row(
             decimals=0,
         ),
         graph(
-            "Passes, and the rest after each",
+            "Passes",
             "Passes in which clients were written out, per second.  It rests longer when there is more to do, so "
             "that ticks gather.",
             "cps",
@@ -107,6 +111,7 @@ SLOW: Final = Row(
             Query(total(chosen("tickwire_clients_behind")), "behind"),
             Query(total(chosen("tickwire_clients_conflating")), "conflating, asked or slow"),
             decimals=0,
+            pages=("Slow clients",),
         ),
         graph(
             "Unsent bytes",
@@ -145,6 +150,7 @@ SLOW: Final = Row(
             "stuck: not one byte taken for 10 s.  silent: two pings and no answer.  drain: did not leave in time.",
             "cps",
             Query(rate("tickwire_evictions_total", "reason"), "{{reason}}"),
+            pages=("Evictions",),
         ),
     ),
 )
@@ -160,6 +166,7 @@ RECOVERY: Final = Row(
             Query(rate("tickwire_feed_holes_total"), "holes"),
             Query(rate("tickwire_ticks_repeated_total"), "repeated"),
             Query(rate("tickwire_ticks_fenced_total"), "fenced"),
+            pages=("Old epochs",),
         ),
         graph(
             "Ticks from history",
@@ -168,6 +175,13 @@ RECOVERY: Final = Row(
             Query(rate("tickwire_ticks_repaired_total"), "repaired"),
             Query(rate("tickwire_ticks_replayed_total"), "replayed"),
             Query(rate("tickwire_ticks_missing_total"), "missing"),
+        ),
+        graph(
+            "Requests under way",
+            "Of each gateway to RabbitMQ and history, under way or waiting.  It must fall back to a few.",
+            "none",
+            Query(chosen("tickwire_feed_intents"), "{{instance}}"),
+            decimals=0,
         ),
         graph(
             "Gaps, snapshots and epochs said",
@@ -184,17 +198,18 @@ RECOVERY: Final = Row(
 RUNTIME: Final = Row(
     "The process",
     (
-        _quantiles(
-            "Delay of the loop",
+        graph(
+            "Delay of the loop, p99",
             "By how much a timer of 100 ms is late: everything else of the process is at least as late.",
             "s",
-            "tickwire_loop_lag_seconds",
+            Query(quantile(0.99, "tickwire_loop_lag_seconds", "instance"), "{{instance}}"),
+            pages=("Loop lag",),
         ),
         graph(
             "Garbage collection, p99",
-            "Pauses by generation; nothing else runs meanwhile.",
+            "Pauses by generation, 0 while there is none; nothing else runs meanwhile.",
             "s",
-            Query(quantile(0.99, "tickwire_gc_pause_seconds", "generation"), "generation {{generation}}"),
+            Query(rare(0.99, "tickwire_gc_pause_seconds", "generation"), "generation {{generation}}"),
         ),
         graph(
             "Time in garbage collection",
@@ -208,36 +223,38 @@ RUNTIME: Final = Row(
             "Cores in use.  A gateway has one loop: near 1 it is full, and its clients must spread.",
             "none",
             Query(
-                of_process(f"rate({chosen('process_cpu_seconds_total')}[$__rate_interval])", "gateway"),
+                rate("process_cpu_seconds_total", "instance"),
                 "{{instance}}",
             ),
             decimals=2,
             steps=((None, "green"), (0.9, "red")),
         ),
-        graph("Memory", "Resident.", "bytes", Query(_own("process_resident_memory_bytes"), "{{instance}}")),
+        graph("Memory", "Resident.", "bytes", Query(chosen("process_resident_memory_bytes"), "{{instance}}")),
         graph(
             "Memory per client",
             "Resident memory over connections; what the process needs without clients is in it, too.",
             "bytes",
             Query(
-                f"{_own('process_resident_memory_bytes')} "
+                f"{chosen('process_resident_memory_bytes')} "
                 f"/ on (instance) clamp_min({chosen('tickwire_connections')}, 1)",
                 "{{instance}}",
             ),
+            pages=("Memory growth", "Memory near limit"),
         ),
         graph(
             "File descriptors",
             "Share of the limit.  Beyond it nobody can be accepted.",
             "percentunit",
-            Query(f"{_own('process_open_fds')} / process_max_fds", "{{instance}}"),
+            Query(f"{chosen('process_open_fds')} / {chosen('process_max_fds')}", "{{instance}}"),
             highest=1,
             steps=SHARE_OF_LIMIT,
+            pages=("Descriptors",),
         ),
         graph(
             "Tasks",
             "asyncio tasks that have not ended: a few per client.  They must fall when clients leave.",
             "short",
-            Query(of_process(chosen("tickwire_loop_tasks"), "gateway"), "{{instance}}"),
+            Query(chosen("tickwire_loop_tasks"), "{{instance}}"),
             decimals=0,
         ),
         states(
@@ -259,12 +276,14 @@ ENDS: Final = Row(
             "commands.",
             "cps",
             Query(events("tickwire_closes_total", "code", side="server"), "{{code}}"),
+            pages=("Sessions failed",),
         ),
         graph(
             "Ended by clients",
             "1000 and 1001: they left.  1006: without a word, so a network or a crash.",
             "cps",
             Query(events("tickwire_closes_total", "code", side="client"), "{{code}}"),
+            pages=("Abnormal closes",),
         ),
         _quantiles(
             "Round trip to clients",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from deploy.grafana.board import FIRING, Row
-from deploy.grafana.panel import BAD_ABOVE_ZERO, GOOD_AT_ONE, Query, Steps, number
-from deploy.grafana.promql import EVERYWHERE, chosen, happened, most, quantile, rate, share, total
+from deploy.grafana.panel import BAD_ABOVE_ZERO, GOOD_AT_ONE, Query, Steps, number, states
+from deploy.grafana.promql import EVERYWHERE, chosen, happened, most, or_none, quantile, rate, share, total, used
 
 JOBS: Final = "producer|gateway|history|canary|rabbitmq"
 """As Prometheus' configuration names them: what is away says nothing of itself."""
@@ -27,16 +27,16 @@ HEALTH: Final = Row(
             highest=1,
             steps=GOOD_AT_ONE,
             texts={"0": "stale", "1": "live"},
-            page="Feed stale",
+            pages=("Feed stale",),
         ),
         number(
-            "Connections to RabbitMQ",
-            "Whether every process holds every connection to RabbitMQ that it needs.",
+            "Connections away",
+            "Connections to RabbitMQ that a process needs and does not have.",
             "none",
-            Query("min(tickwire_broker_connected)", "connected"),
-            highest=1,
-            steps=GOOD_AT_ONE,
-            texts={"0": "away", "1": "all stand"},
+            Query(f"count({used('tickwire_broker_connected == 0')}) or vector(0)", "away"),
+            decimals=0,
+            steps=BAD_ABOVE_ZERO,
+            pages=("Broker disconnected",),
         ),
         number(
             "Producers that lead",
@@ -45,7 +45,7 @@ HEALTH: Final = Row(
             Query("sum(tickwire_producer_leading) or vector(0)", "leading"),
             decimals=0,
             steps=GOOD_AT_ONE,
-            page="Producer leaders",
+            pages=("Producer leaders",),
         ),
         number(
             "Alerts that fire",
@@ -127,7 +127,7 @@ HEALTH: Final = Row(
             Query(most(chosen("tickwire_feed_age_seconds")), "age"),
             decimals=1,
             steps=((None, "green"), (2, "orange"), (3, "red")),
-            page="Feed stale",
+            pages=("Feed stale",),
         ),
         number(
             "Gaps said",
@@ -153,7 +153,19 @@ HEALTH: Final = Row(
             Query("sum(tickwire_history_open) or vector(0)", "replicas"),
             decimals=0,
             steps=GOOD_AT_ONE,
-            page="History absent",
+            pages=("History absent",),
+        ),
+        states(
+            "Alerts",
+            "Which alerts fired when, by severity.  Each has its page in the runbook.",
+            Query(
+                or_none(most(FIRING, "alertname", "severity"), "alertname", "severity"),
+                "{{severity}} {{alertname}}",
+            ),
+            steps=((None, "green"), (1, "red")),
+            texts={"0": "none", "1": "fires"},
+            width=24,
+            pages=("Watchdog",),
         ),
     ),
 )

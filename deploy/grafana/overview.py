@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from deploy.grafana.board import Board, Row
-from deploy.grafana.health import CANARY, HEALTH, JOBS, LATE, UP
+from deploy.grafana.canary import CLIENT, QUANTILES
+from deploy.grafana.health import HEALTH, JOBS, LATE, UP
 from deploy.grafana.panel import Panel, Query, graph, states
 from deploy.grafana.promql import (
     EVERYWHERE,
@@ -16,10 +17,8 @@ from deploy.grafana.promql import (
     total,
 )
 
-_QUANTILES: Final = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 _BAD: Final = "tickwire:latency_bad:ratio_rate"
 _REFUSED: Final = "tickwire:handshakes_bad:ratio_rate"
-_TICKS: Final = "tickwire_canary_ticks_total"
 
 
 def _by_stage(name: str) -> Panel:
@@ -29,7 +28,7 @@ def _by_stage(name: str) -> Panel:
         "broker: from the tick's time to the gateway.  fanout: from there to the write to the last client's "
         "socket.  total: both.  Over all gateways chosen.",
         "s",
-        Query(quantile(_QUANTILES[name], "tickwire_latency_seconds", "stage"), f"{name} {{{{stage}}}}"),
+        Query(quantile(QUANTILES[name], "tickwire_latency_seconds", "stage"), f"{name} {{{{stage}}}}"),
         steps=LATE,
     )
 
@@ -45,15 +44,17 @@ PROMISE: Final = Row(
             *(Query(f"{_BAD}{window} / 0.001", f"{{{{sli}}}} {window}") for window in ("5m", "1h", "6h")),
             decimals=1,
             steps=((None, "green"), (6, "orange"), (14.4, "red")),
+            pages=("Latency budget fast",),
         ),
         graph(
-            "Error budget left",
+            "Error budget left over time",
             "By what gateways measure and by what the canary does.  Below 0 the promise is broken.",
             "percentunit",
             Query("tickwire:latency_budget_left:ratio30d", "{{sli}}"),
             lowest=None,
             highest=1,
             steps=((None, "red"), (0, "green")),
+            pages=("Latency budget slow", "Latency budget ticket"),
         ),
         graph(
             "Handshakes refused for our reasons",
@@ -64,65 +65,18 @@ PROMISE: Final = Row(
             Query(f"{_REFUSED}1h", "1h"),
             highest=1,
             steps=((None, "green"), (0.001, "red")),
+            pages=("Handshake budget fast", "Handshake budget slow"),
         ),
     ),
 )
 
-LATENCY: Final = Row("Where a tick's time goes", tuple(map(_by_stage, _QUANTILES)))
-
-CLIENT: Final = Row(
-    "As a client sees it: the canary",
-    (
-        graph(
-            "Latency at the canary",
-            "From the tick's own time until a real client had it, through proxy and TLS; its clock's offset is "
-            "corrected.",
-            "s",
-            *(Query(quantile(q, CANARY, where=EVERYWHERE, stage="total"), name) for name, q in _QUANTILES.items()),
-            steps=LATE,
-        ),
-        graph(
-            "Latency p99 by stage at the canary",
-            "feed: from the tick's time to the frame's `sent`, which the gateway wrote.  wire: from there to the "
-            "canary.  Only wire grows: the network, the proxy, or a full socket.",
-            "s",
-            Query(quantile(0.99, CANARY, "stage", where=EVERYWHERE), "p99 {{stage}}"),
-        ),
-        graph(
-            "Ticks at the canary",
-            "Delivered, skipped since it conflates, or missing: named in a gap.",
-            "cps",
-            Query(rate(_TICKS, "outcome", where=EVERYWHERE), "{{outcome}}"),
-        ),
-        states(
-            "Canary connected",
-            "Whether each canary has a connection that got its welcome.",
-            Query("tickwire_canary_connected", "{{instance}}"),
-            texts={"0": "away", "1": "connected"},
-        ),
-        graph(
-            "Handshake and round trip of the canary, p99",
-            "Handshake: from the connection's start to the welcome.  Round trip: ping to pong.",
-            "s",
-            Query(quantile(0.99, "tickwire_canary_handshake_seconds", where=EVERYWHERE), "handshake"),
-            Query(quantile(0.99, "tickwire_canary_round_trip_seconds", where=EVERYWHERE), "round trip"),
-        ),
-        graph(
-            "Interruptions of the canary",
-            "Reconnects and gaps by reason, and frames that broke the promise by rule, per second.",
-            "cps",
-            Query(events("tickwire_canary_reconnects_total", "reason", where=EVERYWHERE), "reconnect: {{reason}}"),
-            Query(events("tickwire_canary_gaps_total", "reason", where=EVERYWHERE), "gap: {{reason}}"),
-            Query(events("tickwire_canary_violations_total", "rule", where=EVERYWHERE), "broken: {{rule}}"),
-        ),
-    ),
-)
+LATENCY: Final = Row("Where a tick's time goes", tuple(map(_by_stage, QUANTILES)))
 
 TICKS: Final = Row(
     "Ticks",
     (
         graph(
-            "Ticks in",
+            "Ticks made, confirmed, received",
             "Made by producers, confirmed by RabbitMQ, and received by each gateway, which gets only the symbols "
             "that its clients follow.",
             "cps",
@@ -131,7 +85,7 @@ TICKS: Final = Row(
             Query(rate("tickwire_ticks_received_total", "instance"), "received {{instance}}"),
         ),
         graph(
-            "Deliveries out",
+            "Deliveries by gateway",
             "Ticks written to clients, summed over the clients of each gateway.",
             "cps",
             Query(rate("tickwire_ticks_sent_total", "instance"), "{{instance}}"),
@@ -143,13 +97,14 @@ TICKS: Final = Row(
             "s",
             Query(chosen("tickwire_feed_age_seconds"), "{{instance}}"),
             steps=((None, "green"), (3, "red")),
-            page="Feed stale",
+            pages=("Feed stale", "Feed unheard"),
         ),
         graph(
             "Gaps said to clients",
             "By reason.  lost and forgotten are final; unavailable: history did not answer in time.",
             "cps",
             Query(rate("tickwire_gaps_total", "reason"), "{{reason}}"),
+            pages=("Ticks lost", "Gaps unavailable"),
         ),
         graph(
             "Holes and their repair",
@@ -166,13 +121,13 @@ TICKS: Final = Row(
             "none",
             Query(chosen("tickwire_feed_shards_stale"), "{{instance}}"),
             decimals=0,
-            page="Feed stale",
+            pages=("Feed stale",),
         ),
     ),
 )
 
 CLIENTS: Final = Row(
-    "Clients",
+    "Clients of the gateways",
     (
         graph(
             "Clients by gateway",
@@ -181,6 +136,7 @@ CLIENTS: Final = Row(
             Query(chosen("tickwire_connections"), "{{instance}}"),
             stacked=True,
             decimals=0,
+            pages=("No gateway",),
         ),
         graph(
             "Connections ended",
@@ -209,6 +165,17 @@ PROCESSES: Final = Row(
             "Whether Prometheus could scrape each.",
             Query(UP, "{{job}} {{instance}}"),
             texts={"0": "away", "1": "up"},
+            pages=("Target down",),
+        ),
+        graph(
+            "Delay of each loop, p99",
+            "By how much a timer of 100 ms is late.  Where it grows, that process lacks CPU or does too much at "
+            "once.",
+            "s",
+            Query(
+                quantile(0.99, "tickwire_loop_lag_seconds", "job", "instance", where=EVERYWHERE),
+                "{{job}} {{instance}}",
+            ),
         ),
         graph(
             "CPU",

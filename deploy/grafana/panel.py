@@ -49,7 +49,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What is shown.  *lowest*, *highest* and *decimals*: the range and precision; *page*: of the runbook."""
+    """What is shown.  *lowest*, *highest* and *decimals*: the range and precision; *pages*: of the runbook."""
 
     kind: Kind
     title: str
@@ -63,7 +63,7 @@ class Panel:
     steps: Steps = NO_STEPS
     texts: Mapping[str, str] = field(default_factory=dict)
     stacked: bool = False
-    page: str | None = None
+    pages: tuple[str, ...] = ()
 
     @property
     def height(self) -> int:
@@ -79,7 +79,7 @@ class Panel:
             "description": self.description,
             "datasource": DATASOURCE,
             "gridPos": {"h": self.height, "w": self.width, "x": x, "y": y},
-            "links": [page_link(self.page)] if self.page else [],
+            "links": [page_link(page) for page in self.pages],
             "targets": [self._target(query, index) for index, query in enumerate(self.queries)],
             "fieldConfig": {"defaults": self._defaults(), "overrides": []},
             "options": _OPTIONS[self.kind],

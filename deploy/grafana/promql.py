@@ -71,6 +71,11 @@ def quantile(share: float, name: str, *by: str, where: str = HERE, **labels: str
     return f"histogram_quantile({share:g}, {rate(f'{name}_bucket', 'le', *by, where=where, **labels)})"
 
 
+def rare(share: float, name: str, *by: str, where: str = HERE, **labels: str) -> str:
+    """Return a quantile of what happens now and then; 0 while nothing does, since no quantile is a number then."""
+    return or_none(f"{quantile(share, name, *by, where=where, **labels)} >= 0", *by)
+
+
 def mean(name: str, *by: str, where: str = HERE, **labels: str) -> str:
     """Return the mean of what the histogram *name* observed."""
     above = rate(f"{name}_sum", *by, where=where, **labels)
@@ -82,9 +87,10 @@ def share(part: str, whole: str) -> str:
     return f"{part} / clamp_min({whole}, 1e-9)"
 
 
-def of_process(expression: str, process: str, by: str = "instance") -> str:
-    """Return those series of *expression* whose instance is a *process*: gateway, producer, history or canary."""
-    return f'({expression} and on ({by}) tickwire_build_info{{process=~"{process}"}})'
+def used(expression: str) -> str:
+    """Return those of *expression*, by role, whose connection to RabbitMQ this kind of process has at all."""
+    tried = f"{total('tickwire_broker_reconnects_total', 'instance', 'role')} > 0"
+    return f"{expression} and on (instance, role) (tickwire_broker_bytes_received_total > 0 or {tried})"
 
 
 def _over(how: str, expression: str, by: tuple[str, ...]) -> str:

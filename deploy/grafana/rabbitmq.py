@@ -17,9 +17,9 @@ def _now(name: str, legend: str = "{{instance}}") -> Query:
     return Query(chosen(name, NODES), legend, SELDOM)
 
 
-def _of_limit(title: str, description: str, part: str, whole: str) -> Panel:
+def _of_limit(title: str, description: str, part: str, whole: str, pages: tuple[str, ...]) -> Panel:
     query = Query(f"{chosen(part, NODES)} / {chosen(whole, NODES)}", "{{instance}}", SELDOM)
-    return graph(title, description, "percentunit", query, highest=1, steps=SHARE_OF_LIMIT)
+    return graph(title, description, "percentunit", query, highest=1, steps=SHARE_OF_LIMIT, pages=pages)
 
 
 FLOW: Final = Row(
@@ -50,11 +50,12 @@ FLOW: Final = Row(
             _rate("rabbitmq_global_messages_unroutable_dropped_total", "unroutable"),
             _rate("rabbitmq_global_messages_dead_lettered_expired_total", "expired"),
             _rate("rabbitmq_global_messages_dead_lettered_maxlen_total", "beyond the length"),
+            pages=("Rabbitmq unroutable",),
         ),
         graph(
             "Messages in queues",
             "ready: wait for a consumer.  unacknowledged: the log's readers have them.  The log's own entries "
-            "are counted, too.",
+            "are counted, too: it grows to its bound and stays there.",
             "short",
             _now("rabbitmq_queue_messages_ready", "ready {{instance}}"),
             _now("rabbitmq_queue_messages_unacked", "unacknowledged {{instance}}"),
@@ -79,6 +80,7 @@ FLOW: Final = Row(
             _rate("rabbitmq_queues_deleted_total", "queues deleted"),
             _rate("rabbitmq_connections_opened_total", "connections opened"),
             _rate("rabbitmq_connections_closed_total", "connections closed"),
+            pages=("Rabbitmq connection churn",),
         ),
     ),
 )
@@ -91,18 +93,21 @@ NODE: Final = Row(
             "At 1 RabbitMQ blocks every connection that publishes.",
             "rabbitmq_process_resident_memory_bytes",
             "rabbitmq_resident_memory_limit_bytes",
+            pages=("Rabbitmq memory alarm",),
         ),
         _of_limit(
             "Disk needed of disk free",
             "At 1 RabbitMQ blocks every connection that publishes.",
             "rabbitmq_disk_space_available_limit_bytes",
             "rabbitmq_disk_space_available_bytes",
+            pages=("Rabbitmq disk predicted",),
         ),
         _of_limit(
             "File descriptors",
             "At 1 it accepts nobody.",
             "rabbitmq_process_open_fds",
             "rabbitmq_process_max_fds",
+            pages=("Rabbitmq descriptors",),
         ),
         states(
             "Alarms",
@@ -111,6 +116,7 @@ NODE: Final = Row(
             _now("rabbitmq_alarms_free_disk_space_watermark", "disk {{instance}}"),
             steps=((None, "green"), (1, "red")),
             texts={"0": "no", "1": "alarm"},
+            pages=("Rabbitmq memory alarm", "Rabbitmq disk alarm"),
         ),
         graph(
             "Run queue",
@@ -133,12 +139,6 @@ NODE: Final = Row(
             ),
             highest=1,
             steps=SHARE_OF_LIMIT,
-        ),
-        graph(
-            "Bytes written to disk",
-            "By the log (a stream) and candles; live queues stay in memory.",
-            "Bps",
-            _rate("rabbitmq_io_write_bytes_total", "{{instance}}", "instance"),
         ),
         graph(
             "Logins",

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import aiohttp
 
 from tests.checker import Checker
-from tests.monitoring.stage import SYMBOLS, Stage
+from tests.monitoring.stage import QUIET, SYMBOLS, Stage
 from tests.slowclient import SlowClient
 from tests.stack import Tickwire
 from tests.streamclient import StreamClient
@@ -20,9 +20,8 @@ from tests.streamclient import StreamClient
 CLIENTS: Final = 12
 """At each gateway."""
 EACH: Final = 10
-SLOW: Final = 3
-READ: Final = 512.0
-"""Bytes a second of a slow client."""
+READ: Final = (4_096.0, 4_096.0, 2_048.0, 0.0)
+"""Bytes a second that each slow client reads, of the 60,000 that come."""
 STAY_S: Final = 1.0
 VISITORS: Final = 2
 NONSENSE: Final = ('{"op":"sing","id":1}', "no JSON", '{"op":"subscribe","id":2,"symbols":[]}')
@@ -68,12 +67,9 @@ class Load:
         for number in range(CLIENTS):
             await self._steady(stage.anybodys, number)
             await self._steady(stage.guarded, number)
-        for number in range(SLOW):
-            client = SlowClient(self._checker(f"slow {number}", conflates=True), READ)
-            await self._open.enter_async_context(client)
-            await client.follow(stage.anybodys.stream, *SYMBOLS)
-        works = (self._strangers, self._askers, *[self._visitors] * VISITORS)
-        self._tasks = [asyncio.create_task(work(), name=work.__name__) for work in works]
+        works = [self._strangers(), self._askers(), *(self._visitors() for _ in range(VISITORS))]
+        works += [self._slow(rate) for rate in READ]
+        self._tasks = [asyncio.create_task(work) for work in works]
 
     def _entrance(self, gateway: Tickwire) -> tuple[str, dict[str, Any]]:
         """Return the address of *gateway*, and what a client needs there."""
@@ -92,6 +88,14 @@ class Load:
         symbols = [SYMBOLS[(number + k) % len(SYMBOLS)] for k in range(EACH)]
         await client.subscribe(*symbols, **({} if rate is None else {"max_rate": rate}))
 
+    async def _slow(self, rate: float) -> None:
+        """One that reads *rate* bytes a second, and comes again where it was torn down."""
+        while True:
+            checker = Checker(f"{rate:g} B/s", conflates=True, sample=20)
+            async with SlowClient(checker, rate) as client:
+                await client.follow(self._stage.anybodys.stream, *SYMBOLS)
+                await client.ended.wait()
+
     async def _visitors(self) -> None:
         """Come, follow, resume, unsubscribe and leave, again and again."""
         dice = random.Random(3)
@@ -100,7 +104,7 @@ class Load:
             url, options = self._entrance(gateway)
             async with StreamClient(self._http, Checker(f"visitor {number}")) as client:
                 await client.connect(url, **options)
-                await client.subscribe(*dice.sample(SYMBOLS, 3))
+                await client.subscribe(*dice.sample(SYMBOLS, 2), dice.choice(QUIET))
                 await asyncio.sleep(dice.uniform(0.2, STAY_S))  # the length of its visit
                 await client.list()
                 position = client.checker.resume(sorted(client.checker.subscribed))
@@ -116,12 +120,7 @@ class Load:
                 async with self._http.ws_connect(stage.secure, ssl=stage.trusting, headers=headers):
                     pass
             for port in (stage.anybodys.port, stage.guarded.port):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.write(b"\x00 no HTTP at all\r\n\r\n")
-                with suppress(OSError):
-                    await writer.drain()
-                await asyncio.sleep(STAY_S)  # as often as a scanner
-                writer.close()
+                await _mumble(port)
 
     async def _askers(self) -> None:
         """Ask for what is not there and say what means nothing; then too much, until thrown out."""
@@ -140,3 +139,13 @@ class Load:
         checker = Checker(name, conflates=conflates, sample=20)
         self.checkers.append(checker)
         return checker
+
+
+async def _mumble(port: int) -> None:
+    """Say what is no HTTP, and leave."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(b"\x00 no HTTP at all\r\n\r\n")
+        await asyncio.sleep(STAY_S)  # as often as a scanner
+    finally:
+        writer.transport.abort()

@@ -16,7 +16,7 @@ ALWAYS: Final = "Watchdog"
 
 
 class Firing(NamedTuple):
-    """One alert with its labels, and when it fired and ended (seconds of the monotonic clock; ended: None, not yet)."""
+    """One alert: when it fired and ended, in seconds of the monotonic clock; None: not yet."""
 
     name: str
     severity: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 SCRAPE_S: Final = 5
@@ -29,21 +30,30 @@ class Choice(NamedTuple):
     label: str
 
 
-def questions(dashboard: Mapping[str, Any]) -> Iterator[Question]:
-    """Yield every query of every panel."""
+ANY: Final = MappingProxyType({"instance": ".*", "node": ".*"})
+
+
+def questions(dashboard: Mapping[str, Any], chosen: Mapping[str, str] = ANY) -> Iterator[Question]:
+    """Yield every query of every panel, with *chosen* in the place of variables of these names."""
     for panel in dashboard["panels"]:
         for target in panel.get("targets", ()):
-            yield Question(f"{panel['title']}, {target['refId']}", filled(target))
+            yield Question(f"{panel['title']}, {target['refId']}", filled(target, chosen))
 
 
-def filled(target: Mapping[str, Any]) -> str:
+def all_of(values: Iterable[str]) -> str:
+    """Return what Grafana puts in the place of a variable of which all *values* are chosen."""
+    escaped = [re.escape(value).replace("\\", "\\\\") for value in sorted(values)]
+    return f"({'|'.join(escaped)})"
+
+
+def filled(target: Mapping[str, Any], chosen: Mapping[str, str]) -> str:
     """Return the query of *target* without variables.
 
     Raises:
         ValueError: it has one that is not known here.
     """
     step = int(target.get("interval", f"{SCRAPE_S}s").removesuffix("s"))
-    values = {"__rate_interval": f"{4 * step}s", "__range": f"{SHOWN_S}s", "instance": ".*", "node": ".*"}
+    values = {"__rate_interval": f"{4 * step}s", "__range": f"{SHOWN_S}s", **chosen}
     expression: str = target["expr"]
     for name, value in values.items():
         expression = expression.replace(f"${name}", value)

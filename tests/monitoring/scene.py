@@ -1,6 +1,6 @@
-"""What trouble is brought to: all processes, a RabbitMQ of their own, and a Prometheus as the Compose stack has it.
+"""What trouble is brought to: all processes, a RabbitMQ of their own, and a Prometheus like the Compose stack's.
 
-Two producers, of which one stands by, a history, two gateways, a canary at the first one, and the shipped rules with
+Two producers, of which one stands by, a history, two gateways, a canary at the first one, the shipped rules with
 the shipped intervals.
 """
 
@@ -21,7 +21,7 @@ from tests.monitoring.prometheus import Prometheus, configuration
 from tests.stack import Stack, Tickwire
 
 DEPLOY: Final = Path(__file__).parents[2] / "deploy" / "prometheus"
-RATE: Final = 500
+RATE: Final = 200
 CANARY: Final = ("AAPL", "MSFT")
 _CANARY: Final = "import sys; from tickwire.cli import main; sys.argv[1:] = {!r}; sys.exit(main())"
 READY_S: Final = 60.0

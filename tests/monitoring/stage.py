@@ -34,6 +34,8 @@ STATISTICS_MS: Final = 10_000
 """RabbitMQ's `collect_statistics_interval`, as deploy/rabbitmq/rabbitmq.conf says."""
 RATE: Final = 400
 SYMBOLS: Final = [f"W{n:02}" for n in range(20)]
+QUIET: Final = [f"Q{n:02}" for n in range(40)]
+"""Symbols that trade a tenth as often, and that only those follow who come and go: they are bound and unbound."""
 RULES: Final = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules"
 
 
@@ -134,7 +136,8 @@ class Stage:
 
     def _symbols(self) -> Path:
         file = self.folder / "symbols.csv"
-        rows = (f"{symbol},{symbol} Inc.,100.00,0.3,1.0,10" for symbol in SYMBOLS)
+        weights = {**dict.fromkeys(SYMBOLS, 10), **dict.fromkeys(QUIET, 1)}
+        rows = (f"{symbol},{symbol} Inc.,100.00,0.3,1.0,{weight}" for symbol, weight in weights.items())
         file.write_text("\n".join(["symbol,name,price,volatility,beta,weight", *rows]) + "\n")
         return file
 

@@ -12,7 +12,9 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from gateway.counters import BUCKETS
 from tests.monitoring.prometheus import program
+from tickwire.canary.stopwatch import LATENCIES
 
 ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy" / "prometheus"
@@ -26,7 +28,7 @@ FOREIGN: Final = re.compile(r"rabbitmq_\w+|process_\w+|up")
 """Metrics of RabbitMQ, of the Prometheus client library, and of Prometheus."""
 WORDS: Final = re.compile(
     r"sum|max|min|count|abs|rate|increase|absent|and|or|unless|on|by|group_left|offset|time|vector"
-    r"|histogram_quantile|predict_linear|sum_over_time|avg_over_time"
+    r"|histogram_quantile|predict_linear|(sum|avg|max)_over_time"
 )
 """Of PromQL, as far as the rules use it."""
 LIMITS: Final = {"gateway": "gateway-1", "history": "history-1", "producer": "producer", "canary": "canary"}
@@ -184,6 +186,15 @@ def test_metrics_exist(rule: dict[str, Any]) -> None:
             assert value in _documented()[name][label]
 
 
+def test_objective_is_a_bound_of_both_histograms() -> None:
+    """What the rules count as in time is a bucket that gateway and canary show, written as they write it."""
+    bounds = {"tickwire_latency_seconds_bucket": BUCKETS, "tickwire_canary_latency_seconds_bucket": LATENCIES}
+    named = {(name, le) for rule in _rules() for name, label, le in _selected(rule["expr"]) if label == "le"}
+
+    assert {name for name, _ in named} == bounds.keys()
+    assert all(le in map(str, bounds[name]) for name, le in named)
+
+
 def test_memory_limits_are_those_of_the_compose_file() -> None:
     """The limit that a rule knows of a job is the mem_limit of its containers."""
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
@@ -194,4 +205,6 @@ def test_memory_limits_are_those_of_the_compose_file() -> None:
         if rule.get("record") == "tickwire:memory_limit:bytes"
     }
 
-    assert known == {job: int(said[:-1]) * _UNITS[said[-1]] for job, said in limits.items()}
+    assert known.keys() == LIMITS.keys()
+    for job, said in limits.items():
+        assert known[job] == int(said[:-1]) * _UNITS[said[-1]]
