@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from services.broker.ports import LostReason, Outgoing, Route, SinkListener
+from services.broker.ports import NO_CONTEXTS, Contexts, LostReason, Outgoing, Route, SinkListener
 from services.errors import BrokerUnavailable
 from services.market.symbol import Symbol
 
@@ -41,6 +41,8 @@ class ScriptedSink:
         self.number = 0
         self.batches: list[list[Outgoing]] = []
         """What was published, on all connections."""
+        self.contexts: dict[str, str] = {}
+        """The trace contexts that came with messages, by message_id; of one that came again the last."""
         self.up = asyncio.Event()
         self.running = False
         self.auto = False
@@ -54,11 +56,12 @@ class ScriptedSink:
         finally:
             self.running = False
 
-    def publish(self, messages: Sequence[Outgoing]) -> int:
+    def publish(self, messages: Sequence[Outgoing], contexts: Contexts = NO_CONTEXTS) -> int:
         """Write them down."""
         if not self.standing:
             raise BrokerUnavailable("not connected")
         self.batches.append(list(messages))
+        self.contexts |= {str(messages[index].identity): context for index, context in contexts.items()}
         self.number += len(messages)
         if self.auto:
             asyncio.get_running_loop().call_soon(self.settle, self.number)
