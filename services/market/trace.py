@@ -1,6 +1,6 @@
 """The trace of a message that was sampled: its context as a W3C `traceparent`, and what is said of it in spans.
 
-To carry a context takes no OpenTelemetry, and this module knows none; `services.telemetry.tracing` makes the spans.
+To carry a context takes no OpenTelemetry; `services.telemetry.tracing` makes the spans.
 """
 
 from __future__ import annotations
