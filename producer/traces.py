@@ -15,15 +15,19 @@ from services.broker.ports import NO_CONTEXTS, Contexts
 from services.market.trace import Carrier, Outcome, Sending, Tracer
 
 
+Name = tuple[str, str | None]
+"""Symbol and identity of a message: two symbols may have the same position and time."""
+
+
 class Traces:
     """The open spans of one producer; times are microseconds since 1970."""
 
     def __init__(self, tracer: Tracer, sampling: Sampling) -> None:
         self._tracer, self._sampling = tracer, sampling
-        self._wire: dict[int, tuple[str, Sending]] = {}
-        """By the number of the message on this connection, ascending: its identity and its span."""
-        self._again: dict[str, Sending] = {}
-        """By the identity of a message whose connection was lost."""
+        self._wire: dict[int, tuple[Name, Sending]] = {}
+        """By the number of the message on this connection, ascending: its name and its span."""
+        self._again: dict[Name, Sending] = {}
+        """By the name of a message whose connection was lost."""
         self.sampled = 0
         """Messages whose spans were begun."""
 
@@ -42,7 +46,7 @@ class Traces:
             if sending is None:
                 continue
             sending.written(now)
-            self._wire[first + index] = (str(parcels[index].message.identity), sending)
+            self._wire[first + index] = (_name(parcels[index]), sending)
             contexts[index] = sending.context
         return contexts or NO_CONTEXTS
 
@@ -71,11 +75,11 @@ class Traces:
     def _returning(self, parcels: Sequence[Parcel]) -> list[int]:
         if not self._again:
             return []
-        return [index for index, parcel in enumerate(parcels) if parcel.message.identity in self._again]
+        return [index for index, parcel in enumerate(parcels) if _name(parcel) in self._again]
 
     def _sending(self, parcel: Parcel) -> Sending | None:
         """Return the span of *parcel*: the one that it has, or a new one."""
-        returned = self._again.pop(str(parcel.message.identity), None)
+        returned = self._again.pop(_name(parcel), None)
         if returned is not None:
             return returned
         carrier = Carrier(
@@ -89,3 +93,7 @@ class Traces:
         begun = self._tracer.send(carrier, parcel.published)
         self.sampled += begun is not None
         return begun
+
+
+def _name(parcel: Parcel) -> Name:
+    return parcel.symbol, parcel.message.identity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from services.errors import MissingRequirement
@@ -62,7 +62,8 @@ async def _end(exporting: Exporting) -> None:
 
     def end() -> None:
         exporting.shut_down()
-        loop.call_soon_threadsafe(done.set)
+        with suppress(RuntimeError):  # nobody waits any more, and the loop is closed
+            loop.call_soon_threadsafe(done.set)
 
     threading.Thread(target=end, name="tracing-end", daemon=True).start()
     try:

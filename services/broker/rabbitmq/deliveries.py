@@ -33,9 +33,9 @@ _OURS: Final = 1 << 12 | 1 << 7
 Consumer = tuple[int, bytes]
 """Channel and consumer tag."""
 Delivery = tuple[Symbol, str | None, bytes]
-"""A whole message: the symbol that its consumer was entered with, its message_id, its body.  A trace context stands
-behind the message_id (`services.market.wire.with_context`).  A plain tuple: a named one costs 0.3 us more, a tenth
-of the whole."""
+"""A whole message: the symbol that its consumer was entered with, its message_id, its body.  If it has a trace
+context, that stands behind the message_id (`services.market.wire.with_context`).  A plain tuple: a named one costs
+0.3 us more, a tenth of the whole."""
 Entry = tuple[str, str | None, bytes]
 """A whole message of an acked consumer: its routing key, its message_id, its body."""
 

@@ -41,8 +41,8 @@ class ScriptedSink:
         self.number = 0
         self.batches: list[list[Outgoing]] = []
         """What was published, on all connections."""
-        self.contexts: dict[str, str] = {}
-        """The trace contexts that came with messages, by message_id; of one that came again the last."""
+        self.contexts: dict[tuple[str, str | None], str] = {}
+        """The trace contexts that came with messages, by symbol and message_id; of one that came again the last."""
         self.up = asyncio.Event()
         self.running = False
         self.auto = False
@@ -61,7 +61,8 @@ class ScriptedSink:
         if not self.standing:
             raise BrokerUnavailable("not connected")
         self.batches.append(list(messages))
-        self.contexts |= {str(messages[index].identity): context for index, context in contexts.items()}
+        for index, context in contexts.items():
+            self.contexts[messages[index].symbol, messages[index].identity] = context
         self.number += len(messages)
         if self.auto:
             asyncio.get_running_loop().call_soon(self.settle, self.number)

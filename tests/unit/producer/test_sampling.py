@@ -21,7 +21,7 @@ def test_each_run_of_ticks_has_one_chosen(every: int, ticks: int, seed: int) -> 
 
 @given(lengths=st.lists(st.lists(st.integers(1, 9), max_size=9), max_size=9), every=st.integers(1, 20))
 def test_a_message_is_chosen_by_the_ticks_in_it(lengths: list[list[int]], every: int) -> None:
-    """However ticks are put into messages and messages into calls, the message of each chosen tick is named, once."""
+    """However ticks are put into messages and calls, the message of each chosen tick is named, once."""
     alone, together = (Sampling(every, Random(7).randrange) for _ in range(2))
     begun = 0
     for call in lengths:
