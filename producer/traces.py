@@ -14,7 +14,6 @@ from producer.sampling import Sampling
 from services.broker.ports import NO_CONTEXTS, Contexts
 from services.market.trace import Carrier, Outcome, Sending, Tracer
 
-
 Name = tuple[str, str | None]
 """Symbol and identity of a message: two symbols may have the same position and time."""
 

@@ -42,7 +42,7 @@ class ScriptedSink:
         self.batches: list[list[Outgoing]] = []
         """What was published, on all connections."""
         self.contexts: dict[tuple[str, str | None], str] = {}
-        """The trace contexts that came with messages, by symbol and message_id; of one that came again the last."""
+        """The trace contexts that came, by symbol and message_id."""
         self.up = asyncio.Event()
         self.running = False
         self.auto = False
