@@ -39,7 +39,9 @@ class Traces:
         """*parcels*, the last one of number *last*, go to the connection now; return the contexts of some."""
         contexts: dict[int, str] = {}
         first = last - len(parcels) + 1
-        chosen = self._sampling.choose(parcel.length for parcel in parcels)
+        chosen = self._sampling.choose([parcel.length for parcel in parcels])
+        if not chosen and not self._again:
+            return NO_CONTEXTS
         for index in sorted({*chosen, *self._returning(parcels)}):
             sending = self._sending(parcels[index])
             if sending is None:
@@ -72,8 +74,6 @@ class Traces:
         self._again.clear()
 
     def _returning(self, parcels: Sequence[Parcel]) -> list[int]:
-        if not self._again:
-            return []
         return [index for index, parcel in enumerate(parcels) if _name(parcel) in self._again]
 
     def _sending(self, parcel: Parcel) -> Sending | None:

@@ -94,7 +94,7 @@ async def _settled(record: Record, client: StreamClient) -> None:
 
 
 async def test_a_sampled_tick_is_seen_on_its_whole_way(stack: Stack, collector: Collector) -> None:
-    """Each PROCESS span links to the SEND span of its message, from a trace of its own, and the times are in order."""
+    """Each PROCESS span links to the SEND span of its message, in its own trace; the times are in order."""
     async with Record(stack.broker_url) as record:
         producer = await stack.producer(RATE=RATE, TRACE_EVERY=EVERY)
         async with _watching(stack, record, TRACE="true") as (client, gateway):
