@@ -99,8 +99,8 @@ async def test_a_sampled_tick_is_seen_on_its_whole_way(stack: Stack, collector: 
         producer = await stack.producer(RATE=RATE, TRACE_EVERY=EVERY)
         async with _watching(stack, record, TRACE="true") as (client, gateway):
             await eventually(lambda: len(collector.of("consumer")) >= 10)
-            made = await producer.metric("tickwire_producer_ticks_made_total")
             sampled = await producer.metric("tickwire_traces_total")
+            made = await producer.metric("tickwire_producer_ticks_made_total")
             assert 0 < sampled <= made / EVERY + 1
             await producer.stop()
             await _settled(record, client)
@@ -149,15 +149,14 @@ async def test_sampled_ticks_survive_a_lost_connection(stack: Stack, collector: 
                 proxy.thaw()
             before = client.checker.ticks
             await client.until(lambda: client.checker.ticks > before + 50)
-            repeated = await producer.metric("tickwire_producer_ticks_repeated_total")
+            assert await producer.metric("tickwire_producer_ticks_repeated_total") > 0
             await producer.stop()
             await _settled(record, client)
             await gateway.stop()
             assert not any(client.checker.account(symbol).missing for symbol in FEW)
 
     sends = collector.of("producer")
-    again = [span for span in sends.values() if len(span.events) > 1]
-    assert repeated >= len(again) > 0
+    assert any(len(span.events) > 1 for span in sends.values())
     assert {span.failed for span in sends.values()} == {False}
     places = [(s.attributes["tickwire.symbol"], s.attributes["messaging.message.id"]) for s in sends.values()]
     assert len(set(places)) == len(places)
