@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import structlog
@@ -22,6 +23,7 @@ from gateway.readings import door_readings, feed_readings
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
 from gateway.tls import Certificate, certificate
+from gateway.traces import Traces
 from gateway.wires.caller import read_caller
 from gateway.wires.headers import secure_answers
 from gateway.wires.keyfetch import fetch_keys
@@ -37,7 +39,9 @@ from services.broker.ports import TickSource
 from services.errors import CannotListen
 from services.runtime.clock import Clock
 from services.runtime.files import allow_files
+from services.runtime.settings import variable
 from services.telemetry.operations import Probe, operations
+from services.telemetry.tracing import tracing
 
 SPARE_FILES: Final = 256
 """File descriptors beside those of the clients: the broker's connections, scrapes, logs, refusals under way."""
@@ -69,6 +73,7 @@ async def run(
     Raises:
         CannotListen: a port is taken or not ours.
         BadSettings: the TLS files are no certificate and its key, or the keys of tokens cannot be used.
+        MissingRequirement: ticks are to be traced, and OpenTelemetry is not installed.
     """
     cert = await asyncio.to_thread(certificate, settings.tls_cert, settings.tls_key)
     settings = _fitting(settings, allow_files(settings.max_connections + SPARE_FILES))
@@ -102,7 +107,10 @@ async def run(
         return readiness(feed, sessions)
 
     try:
-        async with operations(settings.ops_host, settings.ops_port, registry=registry, ready=ready) as ops_port:
+        async with (
+            _traces(settings) as sessions.flush.traces,
+            operations(settings.ops_host, settings.ops_port, registry=registry, ready=ready) as ops_port,
+        ):
             runner = web.AppRunner(
                 application(settings, feed, sessions, entrance, pages),
                 shutdown_timeout=CLEANUP_S,
@@ -127,6 +135,14 @@ async def run(
     finally:
         registry.unregister(collector)
     _log.info("gateway.stopped")
+
+
+@asynccontextmanager
+async def _traces(settings: GatewaySettings) -> AsyncIterator[Traces | None]:
+    """Yield the spans of this gateway; None where nothing is to be traced."""
+    asked_by = variable("trace") if settings.trace else None
+    async with tracing("gateway", settings.broker_url, asked_by=asked_by) as tracer:
+        yield None if tracer is None else Traces(tracer)
 
 
 def _fitting(settings: GatewaySettings, files: int) -> GatewaySettings:
@@ -236,6 +252,14 @@ def _readings(sessions: Sessions, settings: GatewaySettings) -> Iterator[Reading
         "gauge",
         None,
         [("", sessions.flush.window.rest)],
+    )
+    traces = sessions.flush.traces
+    yield Reading(
+        "traces",
+        "Messages that came with the context of a span that their producer recorded.",
+        "counter",
+        None,
+        [("", 0 if traces is None else traces.seen)],
     )
     yield Reading("clients_blocked", "Clients whose sockets are full.", "gauge", None, [("", sessions.blocked)])
     total, most = sessions.unsent()

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from gateway.counters import Counters
 from gateway.frames import Frame
 from gateway.outbox import Outbox
+from gateway.traces import Traces
 from gateway.window import Window
 from gateway.wires import framing
 from services.market.wire import TickMessage
@@ -87,6 +88,8 @@ class Flush:
         self._encode = encode
         self._soon = soon
         self._later = later
+        self.traces: Traces | None = None
+        """The spans of ticks that came with a context; None: nothing is traced."""
         self.touched: list[Outbox] = []
         """Outboxes that have got their first entry; they append themselves."""
         self._emptied: list[Flushable] = []
@@ -195,6 +198,8 @@ class Flush:
         for messages, received_us in self._held:
             times = [ts for message in messages for ts in _times(message)]
             self._counters.passed(times, received_us, written_us)
+        if self.traces is not None:
+            self.traces.written(self._held, written_us)
         self._held.clear()
 
 

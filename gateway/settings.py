@@ -179,6 +179,11 @@ class GatewaySettings(ProcessSettings):
         le=31_536_000,
         description="Seconds after which a connection is sent away to come back, 10 % more or less.",
     )
+    trace: bool = Field(
+        default=False,
+        description="Whether to trace with OpenTelemetry the ticks that `TICKWIRE_TRACE_EVERY` sampled "
+        "(`docs/tracing.md`).",
+    )
     flush_ms: float = Field(
         default=10.0,
         ge=0,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from random import Random
 from typing import Final, NamedTuple
 
 import structlog
@@ -15,16 +17,20 @@ from producer.maker import Maker
 from producer.metrics import ProducerMetrics
 from producer.pacing import default_interval_ms
 from producer.publisher import Publisher
+from producer.sampling import Sampling
 from producer.settings import ProducerSettings
 from producer.sources.simulation import Simulation
 from producer.sources.universe import Listing, load
 from producer.tenure import Tenure
+from producer.traces import Traces
 from services.broker.history import AbsentHistory, History
 from services.broker.lease import Lease, SoleLease
 from services.broker.ports import TickSink
 from services.errors import BrokerUnavailable
 from services.runtime.clock import Clock
+from services.runtime.settings import variable
 from services.telemetry.operations import Probe, operations
+from services.telemetry.tracing import tracing
 
 LOG_S: Final = 2.0
 """Longest wait for the log's newest epoch where the lease names one: every leader wrote its own into the lease
@@ -65,6 +71,7 @@ async def run(
 
     Raises:
         BadSymbolFile: `settings.symbols` names a file that breaks a rule; nothing was opened.
+        MissingRequirement: ticks are to be traced, and OpenTelemetry is not installed.
         LeaseTaken: another producer holds the lease of the shard, and `settings.standby` is false.
     """
     listings = await asyncio.to_thread(load, settings.symbols)
@@ -77,14 +84,33 @@ async def run(
     metrics = ProducerMetrics(publisher, maker, tenure.leadership)
     registry.register(metrics)
     try:
-        async with operations(
-            settings.ops_host, settings.ops_port, registry=registry, ready=lambda: readiness(parts, stop)
-        ) as port:
+        async with (
+            _traces(settings, clock) as publisher.traces,
+            operations(
+                settings.ops_host, settings.ops_port, registry=registry, ready=lambda: readiness(parts, stop)
+            ) as port,
+        ):
             if started is not None:
                 started(port)
             await _produce(parts, stop)
     finally:
         registry.unregister(metrics)
+
+
+@asynccontextmanager
+async def _traces(settings: ProducerSettings, clock: Clock) -> AsyncIterator[Traces | None]:
+    """Yield the spans of this producer, and end those that are left; None where nothing is to be traced."""
+    every = settings.trace_every
+    asked_by = variable("trace_every") if every else None
+    async with tracing("producer", settings.broker_url, asked_by=asked_by) as tracer:
+        if tracer is None:
+            yield None
+            return
+        traces = Traces(tracer, Sampling(every, Random().randrange))  # noqa: S311 - which ticks is no secret
+        try:
+            yield traces
+        finally:
+            traces.discard(clock.wall_us())
 
 
 def readiness(parts: Parts, stop: asyncio.Event) -> Probe:

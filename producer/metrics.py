@@ -28,6 +28,7 @@ class ProducerMetrics(Collector):
         """Yield every metric as of now."""
         yield self._ticks()
         yield from self._histograms()
+        yield self._traces()
         yield from self._counters()
         yield from self._gauges()
 
@@ -68,6 +69,11 @@ class ProducerMetrics(Collector):
             ("clock_steps", "Times that the wall clock was set by more than a second.", self._maker.clock_steps),
         ):
             yield CounterMetricFamily(PREFIX + name, meaning, value=value)
+
+    def _traces(self) -> Metric:
+        traces = self._publisher.traces
+        meaning = "Messages whose way is traced since they carry a sampled tick."
+        return CounterMetricFamily("tickwire_traces", meaning, value=0 if traces is None else traces.sampled)
 
     @property
     def _leads(self) -> bool:

@@ -17,7 +17,8 @@ from producer.backlog import Backlog
 from producer.grouping import Parcel, parcels
 from producer.marks import Marks
 from producer.sources.source import Burst
-from services.broker.ports import LostReason, Outgoing, Route, TickSink
+from producer.traces import Traces
+from services.broker.ports import NO_CONTEXTS, Contexts, LostReason, Outgoing, Route, TickSink
 from services.errors import BrokerUnavailable
 from services.market.control import Control, Heartbeat, encode_control
 from services.market.directory import Instrument, split
@@ -60,6 +61,8 @@ class Publisher:
         self._marks = Marks(())
         self._directory: list[Outgoing] = []
         self._until_directory = 0
+        self.traces: Traces | None = None
+        """The spans of sampled ticks; None: nothing is traced."""
         self.unanswered = 0
         """Connections given up since a message on them was not answered."""
         self._conflating = self._told_lost = False
@@ -79,6 +82,8 @@ class Publisher:
         """The run is over: publish nothing more of it."""
         self.epoch = 0
         self.backlog.discard()
+        if self.traces is not None:
+            self.traces.discard(self._clock.wall_us())
         self._notice()
         self._settled.set()
 
@@ -145,6 +150,8 @@ class Publisher:
     def on_settled(self, number: int, *, multiple: bool, accepted: bool) -> None:
         """See `SinkListener`."""
         self.backlog.settle(number, self._now(), multiple=multiple, accepted=accepted)
+        if self.traces is not None:
+            self.traces.settle(number, self._clock.wall_us(), multiple=multiple, accepted=accepted)
         self._flush()
         if not self.backlog.unconfirmed:
             self._settled.set()
@@ -166,9 +173,14 @@ class Publisher:
         if self._open and backlog.waiting:
             now = self._now()
             taken = backlog.take(now)
-            if taken and self._write([parcel.message for parcel in taken]):
+            if taken and self._write([parcel.message for parcel in taken], self._contexts(taken)):
                 self._marks.note(taken, now)
         self._notice()
+
+    def _contexts(self, taken: Sequence[Parcel]) -> Contexts:
+        if self.traces is None:
+            return NO_CONTEXTS
+        return self.traces.hand_over(taken, self.backlog.number, self._clock.wall_us())
 
     def _notice(self) -> None:
         backlog = self.backlog
@@ -214,9 +226,9 @@ class Publisher:
         taken = self.backlog.spare(messages, self._now()) if self._open else []
         return taken if taken and self._write(taken) else []
 
-    def _write(self, messages: list[Outgoing]) -> bool:
+    def _write(self, messages: list[Outgoing], contexts: Contexts = NO_CONTEXTS) -> bool:
         try:
-            self._sink.publish(messages)
+            self._sink.publish(messages, contexts)
         except BrokerUnavailable:  # the sink knows before it could tell: `on_lost` follows, and says why
             self._lose()
             return False
@@ -225,6 +237,8 @@ class Publisher:
     def _lose(self) -> None:
         self.connected = self.blocked = False
         self.backlog.disconnect()
+        if self.traces is not None:
+            self.traces.disconnect()
 
     def _now(self) -> int:
         return int(self._clock.monotonic() * 1e6)

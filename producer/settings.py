@@ -41,6 +41,12 @@ class ProducerSettings(ProcessSettings):
         description="Name of the set of symbols that this producer alone publishes.",
         examples=["1 to 32 of a-z, 0-9, _ and -, such as main"],
     )
+    trace_every: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000_000,
+        description="Traces one of so many ticks with OpenTelemetry (`docs/tracing.md`); 0: none.",
+    )
     standby: bool = Field(
         default=False,
         description="Whether to wait where another producer publishes this shard, and take over when it is gone.",

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pytest
 from pamqp import body, commands, frame, header
+from pamqp.common import FieldTable
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from gateway.counters import Counters
@@ -20,6 +21,7 @@ from gateway.wires.inbound import Inbound, Message
 from gateway.wires.native.encode import encode
 from gateway.wires.native.parse import parse
 from services.broker.rabbitmq.deliveries import Deliveries, Wanted
+from services.broker.rabbitmq.frames import Envelopes
 from services.market.symbol import Symbol
 from services.market.tick import Tick
 from services.market.wire import decode_message, encode_tick, message_id
@@ -29,6 +31,7 @@ AAPL: Final = Symbol("AAPL")
 TICK: Final = Tick(1042, 1_795_000_000_000_000, AAPL, 23_015, 100, 23_014, 23_016, 3, 1, 1_200_345, 2)
 LINE: Final = encode_tick(TICK)
 IDENTITY: Final = message_id(1, 1042, 1_795_000_000_000_000)
+CONTEXT: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 CLIENTS: Final = 500
 
 
@@ -61,18 +64,40 @@ def test_decode_message(benchmark: BenchmarkFixture) -> None:
     assert benchmark(decode_message, AAPL, IDENTITY, LINE).lines == (LINE,)
 
 
+@pytest.mark.parametrize("context", [None, CONTEXT])
 @pytest.mark.parametrize("count", [1, 50])
-def test_lift(benchmark: BenchmarkFixture, count: int) -> None:
-    """As many deliveries as one read brings are cut out of the bytes: divide by their number."""
+def test_lift(benchmark: BenchmarkFixture, count: int, context: str | None) -> None:
+    """As many deliveries as one read brings are cut out of the bytes: divide by their number.
+
+    Nearly all messages have no trace context.
+    """
     consumer = (1, b"tickwire-1")
+    headers: FieldTable | None = None if context is None else {"traceparent": context}
+    given = commands.Basic.Properties(message_id=IDENTITY, delivery_mode=1, headers=headers)
     parts = (
         frame.marshal(commands.Basic.Deliver("tickwire-1", 1, False, "tickwire.ticks", "tick.AAPL"), 1),
-        frame.marshal(header.ContentHeader(0, len(LINE), commands.Basic.Properties(message_id=IDENTITY)), 1),
+        frame.marshal(header.ContentHeader(0, len(LINE), given), 1),
         frame.marshal(body.ContentBody(LINE), 1),
     )
     lifter = Deliveries()
     lifter.wanted[consumer] = Wanted(AAPL)
     assert len(benchmark(lifter.feed, b"".join(parts) * count).deliveries) == count
+
+
+@pytest.mark.parametrize("traced", [0, 1])
+def test_write_publishes(benchmark: BenchmarkFixture, traced: int) -> None:
+    """50 messages, one of them perhaps traced, become the bytes that publish them: divide by 50."""
+    envelopes = Envelopes(1, 131_072)
+
+    def write() -> int:
+        parts: list[bytes] = []
+        for _ in range(traced):
+            envelopes.add_traced(parts, "tickwire.ticks", "tick.AAPL", IDENTITY, LINE, context=CONTEXT)
+        for _ in range(50 - traced):
+            envelopes.add(parts, "tickwire.ticks", "tick.AAPL", IDENTITY, LINE)
+        return b"".join(parts).count(LINE)
+
+    assert benchmark(write) == 50
 
 
 @pytest.mark.parametrize("ticks", [1, 16])

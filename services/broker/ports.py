@@ -9,9 +9,10 @@ neither await nor raise.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
 
 from services.errors import MalformedMessage
 from services.market.control import Control
@@ -53,7 +54,10 @@ class SourceListener(Protocol):
         ...
 
     def on_ticks(self, messages: Sequence[TickMessage]) -> None:
-        """Messages that arrived together.  Per symbol in the order published, except where one is republished."""
+        """Messages that arrived together.  Per symbol in the order published, except where one is republished.
+
+        One that was published with a trace context is a `TracedMessage`.
+        """
         ...
 
     def on_control(self, message: Control) -> None:
@@ -148,6 +152,11 @@ class Outgoing(NamedTuple):
     body: bytes
 
 
+Contexts = Mapping[int, str]
+"""The `traceparent` of a message by its index among those published together."""
+NO_CONTEXTS: Final[Contexts] = MappingProxyType({})
+
+
 class SinkListener(Protocol):
     """Who publishes through a `TickSink`."""
 
@@ -179,10 +188,10 @@ class TickSink(Protocol):
         """Connect, declare, and reconnect for ever; ends by cancellation only, which closes the connection."""
         ...
 
-    def publish(self, messages: Sequence[Outgoing]) -> int:
+    def publish(self, messages: Sequence[Outgoing], contexts: Contexts = NO_CONTEXTS) -> int:
         """Write *messages* at once and return the number of the last one; each gets the next number.
 
-        The caller bounds what is unsettled: this never waits.
+        *contexts*: of the few that are traced, if any.  The caller bounds what is unsettled: this never waits.
 
         Raises:
             BrokerUnavailable: not connected; nothing was written.

@@ -34,6 +34,9 @@ _CHECK: Final = _line(_COUNT, _PRICE).fullmatch
 _MESSAGE_ID: Final = re.compile(r"([1-9][0-9]{0,15})-([1-9][0-9]{0,15})-([1-9][0-9]{0,15})").fullmatch
 
 
+_CONTEXT: Final = ";"
+"""Parts a message_id from the trace context behind it; no message_id of ours has one."""
+
 _new: Final = tuple.__new__
 """Makes a named tuple in half the time that its own constructor takes (0.12 us instead of 0.26)."""
 
@@ -56,6 +59,16 @@ class TickMessage(NamedTuple):
     def last(self) -> Position:
         """The position of the newest tick in the message."""
         return Position(self.epoch, self.first + len(self.lines) - 1)
+
+
+class TracedMessage(TickMessage):
+    """A message that came with a trace context: one in thousands, if any.
+
+    A class of its own, so that the others carry no field for it.
+    """
+
+    context: str = ""
+    """The text of its `traceparent`, whatever it says."""
 
 
 def encode_tick(tick: Tick) -> bytes:
@@ -113,20 +126,25 @@ def message_id(epoch: int, first: int, published: int) -> str:
     return f"{epoch}-{first}-{published}"
 
 
+def with_context(identity: str, context: str) -> str:
+    """Return *identity* with the trace context of its message behind it, for `decode_message`."""
+    return f"{identity}{_CONTEXT}{context}"
+
+
 def encode_body(lines: Sequence[bytes]) -> bytes:
     """Return the body of a message that carries *lines*, oldest first."""
     return b"\n".join(lines)
 
 
 def decode_message(symbol: Symbol, identity: str | None, body: bytes) -> TickMessage:
-    """Return the message that came for *symbol* with `message_id` *identity*.
+    """Return the message that came for *symbol* with `message_id` *identity*, which `with_context` may have made.
 
     Raises:
         MalformedMessage: identity or a line is not ours, names another symbol, or is not consecutive.
     """
     match = _MESSAGE_ID(identity or "")
     if match is None:
-        raise MalformedMessage(f"message_id {identity!r} is not <epoch>-<first seq>-<µs published>")
+        return _decode_traced(symbol, identity, body)
     epoch, first, published = match.groups()
     seq, name, ts = int(first), symbol.encode(), b""
     lines = (body,) if b"\n" not in body else tuple(body.split(b"\n"))
@@ -138,6 +156,15 @@ def decode_message(symbol: Symbol, identity: str | None, body: bytes) -> TickMes
             raise MalformedMessage(f"line {seq - int(first) + 1} of {identity} for {symbol} is {found}")
         seq += 1
     return _new(TickMessage, (symbol, int(epoch), seq - len(lines), int(published), int(ts), lines))
+
+
+def _decode_traced(symbol: Symbol, identity: str | None, body: bytes) -> TracedMessage:
+    plain, mark, context = (identity or "").partition(_CONTEXT)
+    if not mark:
+        raise MalformedMessage(f"message_id {identity!r} is not <epoch>-<first seq>-<µs published>")
+    traced = TracedMessage(*decode_message(symbol, plain, body))
+    traced.context = context
+    return traced
 
 
 def format_price(price: int, decimals: int) -> str:

@@ -22,6 +22,8 @@ _QUIET: Final = {
     "aio_pika": logging.ERROR,
     "aiohttp.access": logging.WARNING,
     "asyncio": logging.WARNING,
+    # warns at each try to reach a collector; once it gives spans up, that is an error
+    "opentelemetry": logging.ERROR,
 }
 
 

@@ -8,9 +8,12 @@ import pytest
 
 from services.broker.ports import Outgoing, Route
 from services.market.symbol import Symbol
+from services.market.wire import TracedMessage
 from tests.contract.controls import Controls
 from tests.eventually import eventually
 from tests.listeners import control, heartbeat, line, outgoing, running_sink, running_source
+
+CONTEXT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 async def test_followed_ticks_arrive_in_order_and_byte_for_byte(broker: Controls, symbol: Symbol) -> None:
@@ -183,6 +186,26 @@ async def test_a_republished_message_may_come_again(broker: Controls, symbol: Sy
         sink.publish([outgoing(symbol, 1), outgoing(symbol, 1), outgoing(symbol, 2)])
         await eventually(lambda: 2 in got.seqs(symbol))
     assert got.seqs(symbol) in ([1, 1, 2], [1, 2])
+
+
+async def test_a_trace_context_comes_with_its_message(broker: Controls, symbol: Symbol) -> None:
+    """Of messages published together the traced ones arrive with their context, all in order and byte for byte."""
+    first, second = await broker.source("first"), await broker.source("second")
+    sink = await broker.sink("sink")
+    async with running_source(first) as one, running_source(second) as two, running_sink(sink) as told:
+        await first.follow(symbol)
+        await second.follow(symbol)
+        messages = [outgoing(symbol, 1), outgoing(symbol, 2, 3), outgoing(symbol, 4), outgoing(symbol, 5)]
+        assert sink.publish(messages, {1: CONTEXT, 2: "not a context"}) == 4
+        sink.publish([outgoing(symbol, 6)])
+        await one.reached(symbol, 6)
+        await two.reached(symbol, 6)
+        await eventually(lambda: told.settled == dict.fromkeys(range(1, 6), True))
+    for got in (one, two):
+        assert got.seqs(symbol) == [1, 2, 3, 4, 5, 6]
+        assert [sent for m in got.messages(symbol) for sent in m.lines] == [line(symbol, n) for n in range(1, 7)]
+        found = {m.first: m.context for m in got.messages(symbol) if isinstance(m, TracedMessage)}
+        assert found == {2: CONTEXT, 4: "not a context"}
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from producer import app as producer
 from producer.settings import ProducerSettings
 from services.broker.history import AbsentHistory, History
 from services.broker.memory import Faults, MemoryBroker
-from services.broker.ports import Outgoing, Route, SinkListener, TickSink
+from services.broker.ports import NO_CONTEXTS, Contexts, Outgoing, Route, SinkListener, TickSink
 from services.errors import BrokerUnavailable
 from services.market.control import Heartbeat
 from services.market.position import Position
@@ -50,9 +50,9 @@ class Ears(TickSink):
         """Run the sink."""
         await self._sink.run(listener)
 
-    def publish(self, messages: Sequence[Outgoing]) -> int:
+    def publish(self, messages: Sequence[Outgoing], contexts: Contexts = NO_CONTEXTS) -> int:
         """Publish, and remember."""
-        number = self._sink.publish(messages)
+        number = self._sink.publish(messages, contexts)
         for message in messages:
             if message.route is Route.TICK and message.identity is not None:
                 epoch, first, _ = map(int, message.identity.split("-"))

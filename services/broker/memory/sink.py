@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from services.broker.memory.link import Link
-from services.broker.ports import LostReason, Outgoing, SinkListener
+from services.broker.ports import NO_CONTEXTS, Contexts, LostReason, Outgoing, SinkListener
 from services.market.symbol import Symbol
+from services.market.wire import with_context
 
 if TYPE_CHECKING:
     from services.broker.memory.broker import MemoryBroker
@@ -34,9 +35,11 @@ class MemorySink(Link):
         self._listener = listener
         await self._supervise(listener)
 
-    def publish(self, messages: Sequence[Outgoing]) -> int:
+    def publish(self, messages: Sequence[Outgoing], contexts: Contexts = NO_CONTEXTS) -> int:
         """See `TickSink.publish`."""
         self._required()
+        if contexts:
+            messages = [_traced(message, contexts.get(index)) for index, message in enumerate(messages)]
         self._number += len(messages)
         number = self._number
         if messages and self._broker.dice.hits(self._broker.faults.sink_end):
@@ -114,3 +117,7 @@ class MemorySink(Link):
             else:
                 answers.append((number, False, accepted))
         return answers
+
+
+def _traced(message: Outgoing, context: str | None) -> Outgoing:
+    return message if context is None else message._replace(identity=with_context(message.identity or "", context))

@@ -21,6 +21,7 @@ _CLOSE, _BLOCKED, _UNBLOCKED = b"\0\x0a\0\x32", b"\0\x0a\0\x3c", b"\0\x0a\0\x3d"
 _CHANNEL_CLOSE, _ACK, _NACK = b"\0\x14\0\x28", b"\0\x3c\0\x50", b"\0\x3c\0\x78"
 _TAG: Final = struct.Struct(">QB")
 _U16: Final = struct.Struct(">H")
+_U32: Final = struct.Struct(">I")
 
 
 class Settled(NamedTuple):
@@ -127,9 +128,13 @@ METHODS: Final = 20_000
 _PUBLISH: Final = b"\0\x3c\0\x28\0\0"
 _CONTENT: Final = 60 << 16
 """Class and weight."""
-_DELIVERY_MODE, _MESSAGE_ID = 1 << 12, 1 << 7
+_HEADERS, _DELIVERY_MODE, _MESSAGE_ID = 1 << 13, 1 << 12, 1 << 7
 _CONTENT_HEADER: Final = struct.Struct(">BHIIQHB").pack
 """Type, channel, size of the payload, class, size of the body, property flags, delivery_mode."""
+TRACEPARENT: Final = b"traceparent"
+"""The header that carries a trace context."""
+_TRACED_HEADER: Final = struct.Struct(">BHIIQHI").pack
+"""The same up to the property flags, and the size of the headers; delivery_mode comes behind these."""
 _BODY: Final = struct.Struct(">BBHI").pack
 """The end of the frame before, type, channel, size of the payload."""
 _BODY_OVERHEAD: Final = 8
@@ -138,6 +143,8 @@ _BODY_OVERHEAD: Final = 8
 
 class Envelopes:
     """Writes publishes on one channel: not mandatory, delivery_mode 1, no other property than message_id.
+
+    A traced one has a header, too: `add_traced`.
 
     *frame_max* is the largest frame agreed with the broker, in bytes; a longer body takes several.  The method
     frame, the same for each message of an exchange and a key, is made once and kept.
@@ -164,6 +171,19 @@ class Envelopes:
             piece = body[start : start + self._step]
             parts += (_BODY(_END, 3, self._channel, len(piece)), piece)
         parts.append(_END_BYTE)
+
+    def add_traced(
+        self, parts: list[bytes], exchange: str, key: str, message_id: str | None, body: bytes, *, context: str
+    ) -> None:
+        """Append the bytes that publish *body* with the header `traceparent`: one message in thousands."""
+        at = len(parts) + 1  # behind the method
+        self.add(parts, exchange, key, message_id, body)
+        identity, value = parts[at + 1], context.encode()
+        table = b"%c%bS%b%b" % (len(TRACEPARENT), TRACEPARENT, _U32.pack(len(value)), value)
+        flags = _HEADERS | _DELIVERY_MODE | (_MESSAGE_ID if identity else 0)
+        size = 19 + len(table) + len(identity)
+        header = _TRACED_HEADER(2, self._channel, size, _CONTENT, len(body), flags, len(table))
+        parts[at] = header + table + b"\1"
 
     def _method(self, exchange: str, key: str) -> bytes:
         payload = _PUBLISH + _short(exchange) + _short(key) + b"\0"

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from services.broker import topology
 from services.broker.metrics import BrokerMetrics
-from services.broker.ports import LostReason, Outgoing, SinkListener, TickSink
+from services.broker.ports import NO_CONTEXTS, Contexts, LostReason, Outgoing, SinkListener, TickSink
 from services.broker.rabbitmq.addresses import parse_addresses
 from services.broker.rabbitmq.frames import Blocked, Closed, Envelopes, Event, Settled
 from services.broker.rabbitmq.link import Link
@@ -39,11 +39,11 @@ class RabbitSink(TickSink):
             partial(self._serve, listener), listener.on_lost, partial(self._observe, listener)
         )
 
-    def publish(self, messages: Sequence[Outgoing]) -> int:
+    def publish(self, messages: Sequence[Outgoing], contexts: Contexts = NO_CONTEXTS) -> int:
         """See the port."""
         if self._press is None:
             raise BrokerUnavailable("not connected to the broker")
-        return self._press.publish(messages)
+        return self._press.publish(messages, contexts)
 
     def reconnect(self) -> None:
         """See the port."""
@@ -94,7 +94,7 @@ class Press:
         self._envelopes = Envelopes(channel.number, link.connection.connection_tune.frame_max)
         self.channel = channel.number
 
-    def publish(self, messages: Sequence[Outgoing]) -> int:
+    def publish(self, messages: Sequence[Outgoing], contexts: Contexts = NO_CONTEXTS) -> int:
         """Write all *messages* by one write and return the last one's number.
 
         Raises:
@@ -105,12 +105,25 @@ class Press:
         if self._stopped or self._channel.is_closed or not self._link.open or transport.is_closing():
             raise BrokerUnavailable("the connection to the broker is ending")
         parts: list[bytes] = []
-        for route, symbol, identity, body in messages:
-            key = topology.routing_key(route, symbol)
-            self._envelopes.add(parts, topology.exchange_of(route), key, identity, body)
+        if contexts:
+            self._add_traced(parts, messages, contexts)
+        else:
+            for route, symbol, identity, body in messages:
+                key = topology.routing_key(route, symbol)
+                self._envelopes.add(parts, topology.exchange_of(route), key, identity, body)
         self._number += len(messages)
         transport.write(b"".join(parts))
         return self._number
+
+    def _add_traced(self, parts: list[bytes], messages: Sequence[Outgoing], contexts: Contexts) -> None:
+        """Add *messages*, some with a context: apart, so that those of other batches cost nothing for it."""
+        for index, (route, symbol, identity, body) in enumerate(messages):
+            exchange, key = topology.exchange_of(route), topology.routing_key(route, symbol)
+            context = contexts.get(index)
+            if context is None:
+                self._envelopes.add(parts, exchange, key, identity, body)
+            else:
+                self._envelopes.add_traced(parts, exchange, key, identity, body, context=context)
 
     def stop(self, closed: Closed) -> None:
         """Write nothing more; a channel closed by the broker ends the connection."""

@@ -11,12 +11,15 @@ from gateway.counters import Counters, Stage
 from gateway.flush import Flush
 from gateway.frames import Pong
 from gateway.outbox import Outbox
+from gateway.traces import Traces
 from gateway.window import REST, Window
 from gateway.wires import framing
 from gateway.wires.native.encode import FRAME_BYTES, encode
 from services.market.symbol import Symbol
 from services.market.tick import Tick
-from services.market.wire import TickMessage, encode_tick
+from services.market.trace import TraceContext, encode_traceparent
+from services.market.wire import TickMessage, decode_message, encode_tick, with_context
+from tests.unit.tracer import Notebook
 
 
 class Hands:
@@ -279,3 +282,22 @@ def test_latency_of_every_tick_of_a_group() -> None:
     assert counters.latencies[Stage.TOTAL].total == (10_000 + 100 + 300) / 1e6
     assert counters.latencies[Stage.FANOUT].total == 300 / 1e6
     assert counters.latencies[Stage.FANOUT].buckets()[-1] == ("+Inf", 4.0)
+
+
+def test_a_traced_message_is_recorded_with_the_times_of_its_fanout() -> None:
+    """The span of a traced message runs from when it came to when its clients were written, rest included."""
+    bench, book = Bench(limit=0.01), Notebook()
+    bench.flush.traces = Traces(book)
+    context = TraceContext(1, 2, sampled=True)
+    plain = message(1_900_000)
+    traced = decode_message(plain.symbol, with_context("1-1-1900000", encode_traceparent(context)), plain.lines[0])
+    bench.deliver(plain, traced, began=1.99)  # work for which there is a rest
+    first = [(found, began, ended) for _, found, began, ended in book.processed]
+    assert first == [(context, 2_000_000, 2_000_000)]
+    bench.deliver(traced)
+    bench.hands.now_us += 5_000
+    wait, rested = bench.later.pop()
+    assert wait > 0
+    rested()
+    bench.deliver(plain)
+    assert [(began, ended) for _, _, began, ended in book.processed[1:]] == [(2_000_000, 2_005_000)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from services.broker.ports import LostReason, Outgoing, Route, SinkListener
+from services.broker.ports import NO_CONTEXTS, Contexts, LostReason, Outgoing, Route, SinkListener
 from services.errors import BrokerUnavailable
 from services.market.symbol import Symbol
 
@@ -41,6 +41,8 @@ class ScriptedSink:
         self.number = 0
         self.batches: list[list[Outgoing]] = []
         """What was published, on all connections."""
+        self.contexts: dict[tuple[str, str | None], str] = {}
+        """The trace contexts that came, by symbol and message_id."""
         self.up = asyncio.Event()
         self.running = False
         self.auto = False
@@ -54,11 +56,13 @@ class ScriptedSink:
         finally:
             self.running = False
 
-    def publish(self, messages: Sequence[Outgoing]) -> int:
+    def publish(self, messages: Sequence[Outgoing], contexts: Contexts = NO_CONTEXTS) -> int:
         """Write them down."""
         if not self.standing:
             raise BrokerUnavailable("not connected")
         self.batches.append(list(messages))
+        for index, context in contexts.items():
+            self.contexts[messages[index].symbol, messages[index].identity] = context
         self.number += len(messages)
         if self.auto:
             asyncio.get_running_loop().call_soon(self.settle, self.number)

@@ -10,14 +10,18 @@ import structlog
 
 from producer.backlog import Backlog
 from producer.publisher import ANSWER_US, DIRECTORY_EVERY, Publisher
+from producer.sampling import Sampling
 from producer.sources.simulation import Simulation
 from producer.sources.source import Burst
 from producer.sources.universe import Listing
+from producer.traces import Traces
 from services.broker.ports import LostReason, Route
 from services.market.symbol import Symbol
+from services.market.trace import Outcome
 from services.market.wire import decode_message
 from tests.eventually import turns
 from tests.unit.producer.scripted import WALL, HandClock, ScriptedSink
+from tests.unit.tracer import Notebook
 
 EPOCH = 1_795_000_000_000
 A, B = Symbol("A"), Symbol("B")
@@ -393,3 +397,72 @@ async def test_a_run_that_is_over_is_settled(stage: Stage) -> None:
     stage.publisher.end()
     async with asyncio.timeout(5):
         await waiting
+
+
+# ------------------------------------------------------------------------------------------------------ tracing
+
+
+@pytest.fixture(name="book")
+def _book(stage: Stage) -> Notebook:
+    """What is traced of the ticks of *stage*: all."""
+    book = Notebook()
+    stage.publisher.traces = Traces(book, Sampling(1, lambda _: 0))
+    return book
+
+
+def test_a_sampled_tick_goes_out_with_its_context(stage: Stage, book: Notebook) -> None:
+    """A sampled tick waits in the backlog without a span, and is published with the context of one."""
+    stage.tick(A)
+    assert book.sent == []
+    stage.clock.now += 5
+    stage.sink.connect()
+    (sent,) = book.sent
+    assert (sent.carrier.symbol, sent.carrier.epoch, sent.carrier.first) == (A, EPOCH, 1)
+    assert (sent.began, sent.writes) == (WALL, [WALL + 5_000_000])
+    assert stage.sink.contexts == {(A, f"{EPOCH}-1-{WALL}"): sent.context}
+    stage.clock.now += 1
+    stage.sink.settle(stage.sink.number)
+    assert sent.ends == [(WALL + 6_000_000, Outcome.CONFIRMED)]
+
+
+def test_a_sampled_tick_is_published_again_with_its_context(stage: Stage, book: Notebook) -> None:
+    """What had no answer when the connection was lost goes out on the next one with the context that it had."""
+    stage.sink.connect()
+    stage.tick(A, B)
+    before = dict(stage.sink.contexts)
+    stage.sink.contexts.clear()
+    stage.sink.lose()
+    stage.sink.connect()
+    assert stage.sink.contexts == before
+    stage.sink.settle(stage.sink.number)
+    assert [(len(sent.writes), len(sent.ends)) for sent in book.sent] == [(2, 1), (2, 1)]
+
+
+def test_a_write_that_fails_keeps_the_context(stage: Stage, book: Notebook) -> None:
+    """A sink that knows of its end before it could tell takes nothing, and the next one gets the same contexts."""
+    stage.sink.connect()
+    stage.sink.standing = False
+    stage.tick(A)
+    assert stage.sink.contexts == {}
+    stage.sink.connect()
+    (sent,) = book.sent
+    assert list(stage.sink.contexts.values()) == [sent.context]
+
+
+def test_the_end_of_a_run_ends_its_spans(stage: Stage, book: Notebook) -> None:
+    """A run that is over leaves no span open: what had no answer counts as lost."""
+    stage.sink.connect()
+    stage.tick(A)
+    stage.publisher.end()
+    assert [end for sent in book.sent for _, end in sent.ends] == [Outcome.LOST]
+
+
+def test_repeats_and_heartbeats_are_not_traced(stage: Stage, book: Notebook) -> None:
+    """Only ticks that are published for the first time, or again after a loss, have spans."""
+    stage.sink.connect()
+    stage.tick(A)
+    stage.sink.contexts.clear()
+    stage.clock.now += 61
+    stage.publisher.beat()
+    assert stage.sink.taken(Route.LAST)
+    assert (stage.sink.contexts, len(book.sent)) == ({}, 1)

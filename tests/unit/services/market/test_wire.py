@@ -13,6 +13,8 @@ from services.market.position import Position
 from services.market.symbol import Symbol
 from services.market.tick import Tick
 from services.market.wire import (
+    TickMessage,
+    TracedMessage,
     decode_message,
     decode_tick,
     encode_body,
@@ -20,6 +22,7 @@ from services.market.wire import (
     format_price,
     message_id,
     splice_skipped,
+    with_context,
 )
 
 AAPL = Symbol("AAPL")
@@ -119,6 +122,17 @@ def test_messages_survive(symbol: Symbol, epoch: int, first: int, length: int) -
     assert message.last == Position(epoch, first + length - 1)
 
 
+@given(context=st.text())
+def test_a_context_comes_with_its_message(context: str) -> None:
+    """A message whose identity has a context behind it is the same message, and has that context as it is."""
+    sent = encode_body(lines(7, 2))
+    message = decode_message(AAPL, with_context("17-7-5", context), sent)
+    assert isinstance(message, TracedMessage)
+    assert message.context == context
+    assert message == decode_message(AAPL, "17-7-5", sent)
+    assert type(decode_message(AAPL, "17-7-5", sent)) is TickMessage
+
+
 @pytest.mark.parametrize(
     ("identity", "body", "reason"),
     [
@@ -128,6 +142,9 @@ def test_messages_survive(symbol: Symbol, epoch: int, first: int, length: int) -
         ("17-0-5", lines(1, 1), "message_id"),
         ("17-01-5", lines(1, 1), "message_id"),
         ("17-1-5\n", lines(1, 1), "message_id"),
+        (";00-1-1-01", lines(1, 1), "message_id"),
+        ("17-1;00-1-1-01", lines(1, 1), "message_id '17-1'"),
+        ("17-2-5;00-1-1-01", lines(1, 1), "is tick 1 of AAPL"),
         ("17-1-5", [], "line 1 of 17-1-5 for AAPL is not a tick"),
         ("17-1-5", [*lines(1, 1), b""], "line 2 of 17-1-5 for AAPL is not a tick"),
         ("17-2-5", lines(1, 1), "is tick 1 of AAPL"),

@@ -15,10 +15,11 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
-from services.broker.rabbitmq.content import MAX_BODY
+from services.broker.rabbitmq.content import MAX_BODY, MAX_CONTEXT
 from services.broker.rabbitmq.deliveries import Batch, Deliveries, Delivery, Entry, Wanted
 from services.broker.rabbitmq.frames import MAX_FRAME, NotFrames
 from services.market.symbol import Symbol
+from services.market.wire import with_context
 
 WANTED = {
     (1, b"tickwire-1"): Symbol("A"),
@@ -33,11 +34,15 @@ Properties = commands.Basic.Properties
 short = st.text(max_size=20)
 texts = st.none() | short.filter(bool)
 
+CONTEXT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+headers = st.dictionaries(
+    short | st.just("traceparent"), st.integers(0, 2**31) | short | st.just(CONTEXT), min_size=1, max_size=3
+)
 properties = st.builds(
     Properties,
     content_type=texts,
     content_encoding=texts,
-    headers=st.none() | st.dictionaries(short, st.integers(0, 2**31) | short, min_size=1, max_size=3),
+    headers=st.none() | headers,
     delivery_mode=st.none() | st.sampled_from([1, 2]),
     priority=st.none() | st.integers(1, 9),
     correlation_id=texts,
@@ -111,11 +116,14 @@ def reference(stream: Sequence[bytes]) -> Result:
         elif isinstance(frame, ContentBody):
             parts.append(frame.value or b"")
         if headers and len(b"".join(parts)) == headers[0].body_size:
-            identity, body = headers[0].properties.message_id, b"".join(parts)
+            given, body = headers[0].properties, b"".join(parts)
+            context = (given.headers or {}).get("traceparent")
             if symbol is None:
-                entries.append((key, identity, body))
+                entries.append((key, given.message_id, body))
+            elif isinstance(context, str) and context:
+                found.append((symbol, with_context(given.message_id or "", context), body))
             else:
-                found.append((symbol, identity, body))
+                found.append((symbol, given.message_id, body))
             del open_[channel]
     return found, entries, others
 
@@ -258,6 +266,47 @@ def test_a_queue_has_no_offsets() -> None:
     """What an acked consumer gets from a queue has no offset."""
     ((_, batch),) = deliveries().feed(b"".join(message(2, "log", [b"x"], Properties(headers={"a": 1}))))[1]
     assert batch == Batch(2, [("tick.A", None, b"x")], 7, None)
+
+
+@pytest.mark.parametrize("cut", [None, 40, 80])
+def test_a_trace_context_stands_behind_the_identity(cut: int | None) -> None:
+    """A header `traceparent` among others is found, in a message that comes whole or in pieces."""
+    given = Properties(
+        delivery_mode=1, message_id="1-2-3", headers={"x-first": True, "traceparent": CONTEXT, "x-last": 1.5}
+    )
+    stream, found, parser = b"".join(message(1, "tickwire-1", [b"x"], given)), list[Delivery](), deliveries()
+    for part in [stream] if cut is None else [stream[:cut], stream[cut:]]:
+        found += parser.feed(part)[0]
+    assert found == [(Symbol("A"), f"1-2-3;{CONTEXT}", b"x")]
+
+
+def test_who_reads_by_batches_gets_no_trace_context() -> None:
+    """The log is read without contexts: a tick is traced from the producer to the gateway."""
+    given = Properties(message_id="1-2-3", headers={"traceparent": CONTEXT})
+    ((_, batch),) = deliveries().feed(b"".join(message(2, "log", [b"x"], given)))[1]
+    assert batch.entries == [("tick.A", "1-2-3", b"x")]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param(b"\x0btraceparentI\0\0\0\x01", id="a-number"),
+        pytest.param(b"\x0btraceparentS\0\0\0\0", id="empty"),
+        pytest.param(b"\x0btraceparentS" + (MAX_CONTEXT + 1).to_bytes(4, "big") + b"0" * 513, id="too-long"),
+        pytest.param(b"\x0btraceparentS\0\0\0\x0900-", id="longer-than-its-table"),
+        pytest.param(b"\x01a?\x0btraceparentS\0\0\0\x0200", id="behind-an-unknown-type"),
+        pytest.param(b"\x01aS\xff\xff\xff\xff", id="beyond-every-byte"),
+        pytest.param(b"\x01a", id="no-value"),
+        pytest.param(b"\x0b", id="no-name"),
+        pytest.param(b"", id="no-header"),
+    ],
+)
+def test_a_context_that_cannot_be_read_costs_no_tick(table: bytes) -> None:
+    """A table of headers that holds no text of at most 512 bytes as `traceparent` counts as none."""
+    payload = b"\0\x3c\0\0" + (1).to_bytes(8, "big") + (1 << 13 | 1 << 12 | 1 << 7).to_bytes(2, "big")
+    payload += len(table).to_bytes(4, "big") + table + b"\x01\x051-2-3"
+    stream = BEGUN + _raw(2, 1, payload) + marshalled(ContentBody(b"x"), 1)
+    assert deliveries().feed(stream) == ([(Symbol("A"), "1-2-3", b"x")], [], b"")
 
 
 def test_what_is_no_longer_wanted_goes_to_aiormq() -> None:

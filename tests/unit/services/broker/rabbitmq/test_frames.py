@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pamqp import commands
 from pamqp.body import ContentBody
+from pamqp.common import FieldTable
 from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
@@ -35,12 +36,23 @@ Piece = tuple[bytes, Event | None]
 
 
 def publish_frames(
-    channel: int, *, exchange: str, key: str, message_id: str | None, body: bytes, frame_max: int
+    channel: int,
+    *,
+    exchange: str,
+    key: str,
+    message_id: str | None,
+    body: bytes,
+    frame_max: int,
+    context: str | None = None,
 ) -> bytes:
-    """The bytes of one publish."""
-    parts: list[bytes] = []
-    Envelopes(channel, frame_max).add(parts, exchange, key, message_id, body)
-    return b"".join(parts)
+    """The bytes of one publish, behind those of another."""
+    parts: list[bytes] = [b"before"]
+    envelopes = Envelopes(channel, frame_max)
+    if context is None:
+        envelopes.add(parts, exchange, key, message_id, body)
+    else:
+        envelopes.add_traced(parts, exchange, key, message_id, body, context=context)
+    return b"".join(parts).removeprefix(b"before")
 
 
 def _bytes(frame: object, channel: int) -> bytes:
@@ -129,13 +141,20 @@ def test_a_method_cut_short_inside_is_refused() -> None:
     identity=st.none() | st.text(min_size=1, max_size=60),
     body=st.binary(max_size=20_000),
     frame_max=st.integers(4_096, 8_192),
+    context=st.none() | st.text(min_size=1, max_size=60),
 )
 def test_a_publish_is_what_pamqp_reads(
-    channel: int, key: str, identity: str | None, body: bytes, frame_max: int
+    *, channel: int, key: str, identity: str | None, body: bytes, frame_max: int, context: str | None
 ) -> None:
     """The bytes of a publish are the method, header and body frames that pamqp reads, none above frame_max."""
     data = publish_frames(
-        channel, exchange="tickwire.ticks", key=key, message_id=identity, body=body, frame_max=frame_max
+        channel,
+        exchange="tickwire.ticks",
+        key=key,
+        message_id=identity,
+        body=body,
+        frame_max=frame_max,
+        context=context,
     )
     frames = []
     while data:
@@ -153,7 +172,9 @@ def test_a_publish_is_what_pamqp_reads(
     )
     assert isinstance(header, ContentHeader)
     assert header.body_size == len(body)
-    assert dict(header.properties) == {**dict(commands.Basic.Properties(delivery_mode=1, message_id=identity))}
+    headers: FieldTable | None = None if context is None else {"traceparent": context}
+    given = commands.Basic.Properties(delivery_mode=1, message_id=identity, headers=headers)
+    assert dict(header.properties) == dict(given)
     assert b"".join(b.value for b in bodies if isinstance(b, ContentBody)) == body
     assert len(bodies) == -(-len(body) // (frame_max - 8))
 
