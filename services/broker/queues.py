@@ -18,8 +18,8 @@ from services.market.symbol import Symbol
 MAX_BUCKETS: Final = 1_024
 """Most buckets of one gateway: beyond them a queue per symbol is hardly more."""
 SHARED_LENGTH: Final = 100_000
-"""Messages that all buckets of a gateway have room for, besides a symbol's 1,000 in each: 50,000 messages a second,
-the most that a broker carried here, for the 2 s that a message lives."""
+"""Messages that all buckets of a gateway have room for, besides a symbol's 1,000 in each: 50,000 a second, the
+most that a broker carried here, for the 2 s that a message lives."""
 QUEUES_ALLOWED: Final = ("symbol", f"bucket:K, K from 1 to {MAX_BUCKETS}")
 """What `parse_queues` takes, for an error message."""
 

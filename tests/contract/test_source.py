@@ -12,6 +12,8 @@ from tests.contract.controls import Controls
 from tests.eventually import eventually
 from tests.listeners import control, heartbeat, line, outgoing, running_sink, running_source
 
+pytestmark = pytest.mark.parametrize("adapter", ["memory", "rabbitmq", "rabbitmq-buckets"], indirect=True)
+
 
 async def test_followed_ticks_arrive_in_order_and_byte_for_byte(broker: Controls, symbol: Symbol) -> None:
     """Ticks of a followed symbol arrive in the order published, in the messages and bytes published."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
 from services.broker.metrics import BrokerMetrics
 from services.broker.ports import SourceListener, TickSource
+from services.broker.queues import PER_SYMBOL, Queues
 from services.broker.rabbitmq.addresses import parse_addresses
 from services.broker.rabbitmq.consuming import Consuming
 from services.broker.rabbitmq.deliveries import Delivery
 from services.broker.rabbitmq.link import Link, ignore
+from services.broker.rabbitmq.sorter import Sorter
 from services.broker.rabbitmq.supervisor import Supervisor
 from services.errors import BrokerUnavailable, MalformedMessage
 from services.market.control import Control, decode_control
@@ -26,16 +29,26 @@ class RabbitSource(TickSource):
     """Ticks of followed symbols and control messages over one connection that only consumes.
 
     *url*: one or more addresses separated by commas, tried in turn.  *name*: shown by the broker.  A transition
-    whose caller is cancelled is completed all the same.
+    whose caller is cancelled is completed all the same.  *queues*: which symbols share one at the broker.
     """
 
-    def __init__(self, url: str, *, name: str, clock: Clock, metrics: BrokerMetrics | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str,
+        clock: Clock,
+        metrics: BrokerMetrics | None = None,
+        queues: Queues = PER_SYMBOL,
+    ) -> None:
+        self._queues = queues
         self._metrics = metrics or BrokerMetrics(CollectorRegistry())
         addresses = parse_addresses(url, name=f"{name} consume")
         self._supervisor = Supervisor(addresses, "consume", clock=clock, metrics=self._metrics)
         self._consuming: Consuming | None = None
         self._link: Link | None = None
         self._metrics.following.set_function(lambda: self.following)
+        self._metrics.queues.set_function(lambda: 0 if self._consuming is None else self._consuming.flows)
 
     async def run(self, listener: SourceListener) -> None:
         """Connect, deliver, reconnect; ends by cancellation only, and the connection is closed then."""
@@ -74,8 +87,9 @@ class RabbitSource(TickSource):
         return self._consuming
 
     async def _serve(self, listener: SourceListener, link: Link, stands: Callable[[], None]) -> NoReturn:
-        link.take = Arrivals(listener).take
-        consuming = Consuming(link, partial(self._unfollowed, listener))
+        sorter = Sorter(self._metrics.unwanted.inc)
+        link.take = Arrivals(listener, sorter).take
+        consuming = Consuming(link, partial(self._unfollowed, listener), self._queues, sorter)
         try:
             await consuming.attach()
             self._consuming, self._link = consuming, link
@@ -97,14 +111,14 @@ class RabbitSource(TickSource):
 class Arrivals:
     """Decodes what came by one read and hands it over: the ticks together, then the rest."""
 
-    def __init__(self, listener: SourceListener) -> None:
-        self._listener = listener
+    def __init__(self, listener: SourceListener, sorter: Sorter) -> None:
+        self._listener, self._sorter = listener, sorter
 
     def take(self, deliveries: Sequence[Delivery]) -> None:
-        """Take what came, in the order it came."""
+        """Take what came, in the order it came; what the sorter was given, first."""
         ticks: list[TickMessage] = []
         rest: list[Control | MalformedMessage] = []
-        for symbol, identity, body in deliveries:
+        for symbol, identity, body in chain(self._sorter.take(), deliveries):
             try:
                 if symbol:
                     ticks.append(decode_message(symbol, identity, body))
