@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -100,7 +101,9 @@ async def test_every_process_works_as_its_own_user(users: Users, stack: Stack, q
         assert await client.subscribe("AAPL", "MSFT") == {}
         await client.until(lambda: client.checker.account("AAPL").snapshots == 1)
         await client.unsubscribe("MSFT")
+        end = time.monotonic() + 10
         while await gateway.metric("tickwire_broker_following") > 1:
+            assert time.monotonic() < end
             await asyncio.sleep(0.05)
         await producer.stop()
         again = await stack.start("producer", {**url["producer"], "RATE": 200})

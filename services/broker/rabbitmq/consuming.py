@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any, Final
 from zlib import crc32
 
 from services.broker import topology
 from services.broker.ports import LostReason, Route
 from services.broker.queues import PER_SYMBOL, Queues, Slot
-from services.broker.rabbitmq.deliveries import Wanted
+from services.broker.rabbitmq.deliveries import Reader, Shared, Wanted
 from services.broker.rabbitmq.lane import Flow, Lane
 from services.broker.rabbitmq.link import Link, ignore
-from services.broker.rabbitmq.sorter import Sorter
 from services.broker.rabbitmq.turns import Turns
 from services.errors import BrokerUnavailable
 from services.market.symbol import Symbol
@@ -33,7 +31,7 @@ class Consuming:
     A transition (open, close, bind) runs in a task of its own: a request that is cancelled half-way would make
     aiormq close the channel, and with it an eighth of all flows.  The transitions of one flow take turns.
 
-    *queues* says which symbols share a flow; *sorter* takes what comes through a shared one.
+    *queues* says which symbols share a flow; *unwanted* gets what comes through a shared one for none of them.
     """
 
     def __init__(
@@ -41,10 +39,10 @@ class Consuming:
         link: Link,
         unfollowed: Callable[[Symbol], None],
         queues: Queues = PER_SYMBOL,
-        sorter: Sorter | None = None,
+        unwanted: Reader = ignore,
     ) -> None:
         self._link, self._unfollowed, self._queues = link, unfollowed, queues
-        self._sorter = sorter or Sorter(ignore)
+        self._unwanted = Wanted(CONTROL, unwanted)
         self._lanes = [Lane(link, self._dropped) for _ in range(LANES)]
         self._desk = Lane(link, self._control_dropped)
         self._control = Flow(topology.CONTROL, topology.CONTROL_ARGUMENTS, Wanted(CONTROL))
@@ -106,7 +104,7 @@ class Consuming:
             flow, lane, key = self._flows.get(slot), self._lane(slot), topology.routing_key(Route.TICK, symbol)
             ask = lane.open if flow is None else lane.bind
             flow = flow or self._flow(symbol)
-            flow.keys[key] = symbol  # now: a message may come right behind the answer
+            flow.keys[key] = Wanted(symbol)  # now: a message may come right behind the answer
             try:
                 await ask(flow, key)
             except BaseException:
@@ -138,12 +136,12 @@ class Consuming:
     def _flow(self, symbol: Symbol) -> Flow:
         flow = Flow(topology.TICKS, self._queues.arguments, Wanted(symbol))
         if self._queues.buckets:
-            flow.wanted = Wanted(symbol, partial(self._sorter.sort, flow.keys))
+            flow.wanted = Shared(flow.keys, self._unwanted)
         return flow
 
     def _dropped(self, flow: Flow) -> None:
         # One that is being followed or unfollowed is not among them: whoever asked for that is told.
-        symbols = [symbol for symbol in flow.keys.values() if self._followed.get(symbol) is flow]
+        symbols = [symbol for symbol, _ in flow.keys.values() if self._followed.get(symbol) is flow]
         if not symbols:
             return
         slot = self._queues.slot(symbols[0])

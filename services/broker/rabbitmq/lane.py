@@ -15,11 +15,10 @@ from aiormq.exceptions import AMQPChannelError, ChannelInvalidStateError, Channe
 from pamqp import commands
 
 from services.broker.ports import LostReason
-from services.broker.rabbitmq.deliveries import Wanted
+from services.broker.rabbitmq.deliveries import Shared, Wanted
 from services.broker.rabbitmq.link import Link, is_cancelled
 from services.broker.topology import Argument, Exchange
 from services.errors import BrokerUnavailable
-from services.market.symbol import Symbol
 
 _tags = count(1)
 """Consumer tags of this process; none is used twice (RabbitMQ 4.3.7 keeps a cancelled one for a while)."""
@@ -31,8 +30,8 @@ class Flow:
 
     exchange: Exchange
     arguments: Mapping[str, Argument]
-    wanted: Wanted
-    keys: dict[str, Symbol] = field(default_factory=dict)
+    wanted: Wanted | Shared
+    keys: dict[str, Wanted] = field(default_factory=dict)
     """Whose ticks come by which routing key."""
     queue: str = ""
     """Its name, by the broker; empty: there is none."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import chain
 from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
@@ -14,9 +13,8 @@ from services.broker.ports import SourceListener, TickSource
 from services.broker.queues import PER_SYMBOL, Queues
 from services.broker.rabbitmq.addresses import parse_addresses
 from services.broker.rabbitmq.consuming import Consuming
-from services.broker.rabbitmq.deliveries import Delivery
+from services.broker.rabbitmq.deliveries import Batch, Delivery
 from services.broker.rabbitmq.link import Link, ignore
-from services.broker.rabbitmq.sorter import Sorter
 from services.broker.rabbitmq.supervisor import Supervisor
 from services.errors import BrokerUnavailable, MalformedMessage
 from services.market.control import Control, decode_control
@@ -87,9 +85,8 @@ class RabbitSource(TickSource):
         return self._consuming
 
     async def _serve(self, listener: SourceListener, link: Link, stands: Callable[[], None]) -> NoReturn:
-        sorter = Sorter(self._metrics.unwanted.inc)
-        link.take = Arrivals(listener, sorter).take
-        consuming = Consuming(link, partial(self._unfollowed, listener), self._queues, sorter)
+        link.take = Arrivals(listener).take
+        consuming = Consuming(link, partial(self._unfollowed, listener), self._queues, self._unwanted)
         try:
             await consuming.attach()
             self._consuming, self._link = consuming, link
@@ -107,18 +104,21 @@ class RabbitSource(TickSource):
         self._metrics.unfollowed.inc()
         listener.on_unfollowed(symbol)
 
+    def _unwanted(self, batch: Batch) -> None:
+        self._metrics.unwanted.inc(sum(body.count(b"\n") + 1 for _, _, body in batch.entries))
+
 
 class Arrivals:
     """Decodes what came by one read and hands it over: the ticks together, then the rest."""
 
-    def __init__(self, listener: SourceListener, sorter: Sorter) -> None:
-        self._listener, self._sorter = listener, sorter
+    def __init__(self, listener: SourceListener) -> None:
+        self._listener = listener
 
     def take(self, deliveries: Sequence[Delivery]) -> None:
-        """Take what came, in the order it came; what the sorter was given, first."""
+        """Take what came, in the order it came."""
         ticks: list[TickMessage] = []
         rest: list[Control | MalformedMessage] = []
-        for symbol, identity, body in chain(self._sorter.take(), deliveries):
+        for symbol, identity, body in deliveries:
             try:
                 if symbol:
                     ticks.append(decode_message(symbol, identity, body))

@@ -35,10 +35,7 @@ class TapListener(Protocol):
     """Who is told what comes over a connection."""
 
     def on_deliveries(self, deliveries: Sequence[Delivery]) -> None:
-        """These came by one read, in this order; none, where that brought something for readers only.
-
-        Told after the readers: what they keep may be handed on together with these.
-        """
+        """These came by one read, in this order."""
         ...
 
     def on_event(self, event: Event) -> None:
@@ -117,10 +114,10 @@ class Tap(asyncio.StreamReader):
             self._garbage = True
             self._tell(self._listener.on_garbage, error)
             return data  # so that aiormq stops waiting for an answer
+        if found:
+            self._tell(self._listener.on_deliveries, found)
         for reader, batch in batches:
             self._tell(reader, batch)
-        if found or batches:
-            self._tell(self._listener.on_deliveries, found)
         for event in events:
             self._tell(self._listener.on_event, event)
         self._took = bool(found or batches)

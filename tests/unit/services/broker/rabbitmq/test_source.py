@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from services.broker.rabbitmq.deliveries import Batch, Delivery
-from services.broker.rabbitmq.link import ignore
-from services.broker.rabbitmq.sorter import Sorter
+from services.broker.rabbitmq.deliveries import Delivery
 from services.broker.rabbitmq.source import Arrivals
 from services.market.control import encode_control
 from services.market.symbol import Symbol
 from tests.listeners import SourceRecord, heartbeat, outgoing
 
 A, B, CONTROL = Symbol("A"), Symbol("B"), Symbol("")
-
-
-def arrivals(got: SourceRecord) -> Arrivals:
-    """What decodes for *got*, without shared queues."""
-    return Arrivals(got, Sorter(ignore))
 
 
 def tick(symbol: Symbol, seq: int) -> Delivery:
@@ -27,8 +20,8 @@ def tick(symbol: Symbol, seq: int) -> Delivery:
 def test_the_ticks_of_one_read_are_told_by_one_call() -> None:
     """Ticks of all symbols come in one call, in the order delivered."""
     got = SourceRecord()
-    arrivals(got).take([tick(A, 1), tick(B, 1), tick(A, 2)])
-    arrivals(got).take([tick(B, 2)])
+    Arrivals(got).take([tick(A, 1), tick(B, 1), tick(A, 2)])
+    Arrivals(got).take([tick(B, 2)])
     assert [[(m.symbol, m.first) for m in batch] for batch in got.batches] == [
         [("A", 1), ("B", 1), ("A", 2)],
         [("B", 2)],
@@ -40,7 +33,7 @@ def test_what_is_malformed_is_told_and_skipped() -> None:
     got = SourceRecord()
     broken: list[Delivery] = [(A, tick(A, 2)[1], b"x"), (A, None, tick(A, 3)[2])]
     controls: list[Delivery] = [(CONTROL, None, b"{}"), (CONTROL, None, encode_control(heartbeat("s")))]
-    arrivals(got).take([tick(A, 1), *broken, *controls, tick(A, 4)])
+    Arrivals(got).take([tick(A, 1), *broken, *controls, tick(A, 4)])
     assert [m.first for batch in got.batches for m in batch] == [1, 4]
     assert len(got.batches) == 1
     assert len(got.malformed) == 3
@@ -50,15 +43,5 @@ def test_what_is_malformed_is_told_and_skipped() -> None:
 def test_control_messages_alone_tell_no_ticks() -> None:
     """A read without ticks does not call `on_ticks`."""
     got = SourceRecord()
-    arrivals(got).take([(CONTROL, None, encode_control(heartbeat("s")))])
+    Arrivals(got).take([(CONTROL, None, encode_control(heartbeat("s")))])
     assert (got.batches, got.controls) == ([], [heartbeat("s")])
-
-
-def test_what_came_through_shared_queues_is_told_with_the_rest() -> None:
-    """Ticks that the sorter was given come in the same call, before the others, and only once."""
-    got, sorter = SourceRecord(), Sorter(ignore)
-    both = Arrivals(got, sorter)
-    sorter.sort({"tick.A": A}, Batch(1, [("tick.A", *tick(A, 1)[1:])], 1, None))
-    both.take([tick(B, 1)])
-    both.take([tick(B, 2)])
-    assert [[(m.symbol, m.first) for m in batch] for batch in got.batches] == [[("A", 1), ("B", 1)], [("B", 2)]]

@@ -182,25 +182,14 @@ class Wire:
 
 
 async def test_a_batch_goes_to_its_reader() -> None:
-    """What an acked consumer gets is told to its own reader, once per read; then the listener hears of it."""
+    """What an acked consumer gets is told to its own reader, once per read, and not to the listener."""
     told, batches = Told(), list[Batch]()
     deliveries = Deliveries()
     deliveries.wanted[(1, b"t")] = Wanted(A, batches.append)
     tap = Tap(Hands(), deliveries, told)
     tap.feed_data(delivered(b"1") + delivered(b"2"))
     assert [[body for _, _, body in batch.entries] for batch in batches] == [[b"1", b"2"]]
-    assert told.reads == [[]]
-
-
-async def test_what_comes_beside_batches_is_told_after_them() -> None:
-    """The listener is told once per read, after every reader, so that both may be handed on together."""
-    told = Told()
-    deliveries = Deliveries()
-    deliveries.wanted[(1, b"t")] = Wanted(A, lambda batch: told.reads.append([e[2] for e in batch.entries]))
-    deliveries.wanted[(1, b"u")] = Wanted(A)
-    tap = Tap(Hands(), deliveries, told)
-    tap.feed_data(delivered(b"1", "u") + delivered(b"2") + delivered(b"3", "u"))
-    assert told.reads == [[b"2"], [b"1", b"3"]]
+    assert told.reads == []
 
 
 async def test_a_busy_connection_is_read_now_and_then() -> None:
