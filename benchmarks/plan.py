@@ -1,7 +1,7 @@
 """How many machines a demand takes, from measured figures: pure functions, and a command that prints a table.
 
     $ .venv/bin/python -m benchmarks.plan --clients 1000000 --symbols 10000 --ticks 20000
-    $ .venv/bin/python -m benchmarks.plan --write          # the plans of docs/scaling.md, between its marks
+    $ .venv/bin/python -m benchmarks.plan --write          # the tables of docs/scaling.md, between its marks
 
 The figures are those of `benchmarks/results/scaling.toml`, which says where each comes from.  A worker is a
 gateway process; it takes one core.  All shares are from 0 to 1, all rates per second, all prices in one currency.
@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from math import ceil, floor
 from pathlib import Path
 from typing import Any, Final
+
+from benchmarks.queue_table import queue_table, read_rows
 
 FIGURES: Final = Path(__file__).parent / "results" / "scaling.toml"
 PAGE: Final = Path(__file__).parents[1] / "docs" / "scaling.md"
@@ -281,11 +283,12 @@ def main() -> None:
         kind = type(field.default)
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
     parser.add_argument("--figures", type=Path, default=FIGURES)
-    parser.add_argument("--write", action="store_true", help="write the plans of docs/scaling.md instead")
+    parser.add_argument("--write", action="store_true", help="write the tables of docs/scaling.md instead")
     given = vars(parser.parse_args())
     figures, write = read_figures(given.pop("figures")), given.pop("write")
     if write:
-        PAGE.write_text(between(PAGE.read_text(encoding="utf-8"), "plan", table(figures, PLANS)), encoding="utf-8")
+        page = between(PAGE.read_text(encoding="utf-8"), "plan", table(figures, PLANS))
+        PAGE.write_text(between(page, "queues", queue_table(read_rows())), encoding="utf-8")
     else:
         print(table(figures, [("plan", replace(Demand(), **given))]))
 

@@ -22,6 +22,7 @@ from benchmarks.plan import (
     read_figures,
     table,
 )
+from benchmarks.queue_table import queue_table, read_rows
 
 FIGURES = read_figures()
 DEMANDS = st.builds(
@@ -118,9 +119,10 @@ def test_figures_are_all_there() -> None:
 
 
 def test_the_page_shows_the_plans() -> None:
-    """docs/scaling.md has the table that the figures give; `python -m benchmarks.plan --write` renews it."""
+    """docs/scaling.md has the tables that the figures give; `python -m benchmarks.plan --write` renews them."""
     page = PAGE.read_text(encoding="utf-8")
     assert between(page, "plan", table(FIGURES, PLANS)) == page
+    assert between(page, "queues", queue_table(read_rows())) == page
 
 
 def test_marks_are_needed() -> None:
