@@ -17,12 +17,14 @@ import asyncio
 import json
 import os
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -182,8 +184,11 @@ async def follow(source: RabbitSource, names: Sequence[Symbol]) -> None:
 
 async def gone(broker: Broker, began: float) -> None:
     """Return once the broker holds no live queue any more; rabbitmqctl alone takes a second."""
-    while await number(broker, _QUEUES) > 2:  # the log's, and perhaps another stream's
+    left = inf
+    while left > 2:  # the log's, and perhaps another stream's
         assert time.perf_counter() - began < EMPTY_S, "the queues do not go"
+        with suppress(subprocess.TimeoutExpired):  # a broker that is busy with them answers late
+            left = await number(broker, _QUEUES)
 
 
 async def number(broker: Broker, expression: str) -> float:
@@ -288,7 +293,14 @@ async def measure_all(broker: Broker, layouts: Sequence[tuple[int, str]]) -> lis
         for count, queues in layouts:
             rows.append(await measure(broker, version, publisher, count, parse_queues(queues)))
             print(json.dumps(asdict(rows[-1])), flush=True)
+            keep(rows)
     return rows
+
+
+def keep(rows: Sequence[Row]) -> None:
+    """Write *rows* into the results."""
+    old = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    RESULTS.write_text(json.dumps(merged(old, rows), indent=1) + "\n")
 
 
 def merged(old: dict[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
@@ -311,11 +323,9 @@ def main() -> None:
     layouts = [(n, q) for n, q in LAYOUTS if not given.only or f"{n}/{q}" in given.only]
     broker = find_broker()
     try:
-        rows = uvloop.run(measure_all(broker, layouts))
+        uvloop.run(measure_all(broker, layouts))
     finally:
         broker.remove()
-    old = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    RESULTS.write_text(json.dumps(merged(old, rows), indent=1) + "\n")
 
 
 if __name__ == "__main__":

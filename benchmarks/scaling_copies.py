@@ -1,15 +1,16 @@
 """What each further gateway costs the broker: its CPU per message at 1, 3 and 5 gateways of the same symbols.
 
     $ .venv/bin/python -m benchmarks.scaling_copies             # with RabbitMQ 4 in a container
-    $ TICKWIRE_TEST_BROKER=local .venv/bin/python -m benchmarks.scaling_copies
+    $ TICKWIRE_TEST_BROKER=local .venv/bin/python -m benchmarks.scaling_copies --rate 4000
 
 The slope is a copy's cost, the rest that of taking a message in, routing it, confirming it and writing the log.
-Everything at 1,000 messages a second of 100 symbols, which is the dear end: at higher rates the broker batches.
+Messages of 100 symbols, 1,000 a second or *rate*, or what the broker keeps up with: the more, the cheaper each is.
 Printed, and copied by hand into `benchmarks/results/scaling.toml`.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -31,13 +32,12 @@ from tests.brokers import Broker, find_broker
 GATEWAYS: Final = (1, 3, 5)
 ROUNDS: Final = 3
 SYMBOLS: Final = 100
-RATE: Final = 1_000
 SECONDS: Final = 5.0
 CONNECT_S: Final = 30.0
 
 
-async def measure(broker: Broker, queues: str, gateways: int) -> float:
-    """Return the broker's CPU per message in microseconds."""
+async def measure(broker: Broker, queues: str, gateways: int, rate: int) -> tuple[float, float]:
+    """Return the broker's CPU per message in microseconds, and how many messages a second it took."""
     async with AsyncExitStack() as stack:
         publisher = await stack.enter_async_context(publisher_to(broker))
         for _ in range(gateways):
@@ -49,31 +49,34 @@ async def measure(broker: Broker, queues: str, gateways: int) -> float:
                 await listener.connected.wait()
             await follow(source, symbols(SYMBOLS))
         cpu = await number(broker, CPU_MS)
-        sent = await publisher.ask("load", SYMBOLS, RATE, SECONDS)
-        return (await number(broker, CPU_MS) - cpu) * 1e3 / sent
+        sent = await publisher.ask("load", SYMBOLS, rate, SECONDS)
+        return (await number(broker, CPU_MS) - cpu) * 1e3 / sent, sent / SECONDS
 
 
-async def measure_all(broker: Broker) -> None:
+async def measure_all(broker: Broker, rate: int) -> None:
     """Print each, in turns, and the slopes."""
-    found: dict[str, dict[int, list[float]]] = {"symbol": {}, "bucket:16": {}}
+    found: dict[str, dict[int, list[tuple[float, float]]]] = {"symbol": {}, "bucket:16": {}}
     for _ in range(ROUNDS):
         for queues, costs in found.items():
             for gateways in GATEWAYS:
-                costs.setdefault(gateways, []).append(await measure(broker, queues, gateways))
+                costs.setdefault(gateways, []).append(await measure(broker, queues, gateways, rate))
     for queues, costs in found.items():
-        medians = {gateways: statistics.median(some) for gateways, some in costs.items()}
+        medians = {gateways: statistics.median(cost for cost, _ in some) for gateways, some in costs.items()}
+        rates = {gateways: statistics.median(taken for _, taken in some) for gateways, some in costs.items()}
         copy = (medians[GATEWAYS[-1]] - medians[GATEWAYS[0]]) / (GATEWAYS[-1] - GATEWAYS[0])
-        print(
-            json.dumps({"queues": queues, "us": medians, "copy_us": copy, "load": os.getloadavg()[0]}), flush=True
-        )
+        row = {"queues": queues, "us": medians, "per_s": rates, "copy_us": copy, "load": os.getloadavg()[0]}
+        print(json.dumps(row), flush=True)
 
 
 def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=int, default=1_000, help="messages a second")
+    rate = parser.parse_args().rate
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     broker = find_broker()
     try:
-        uvloop.run(measure_all(broker))
+        uvloop.run(measure_all(broker, rate))
     finally:
         broker.remove()
 
