@@ -5,10 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
 
 from gateway.line import IDLE_GRACE
+from services.broker.queues import PER_SYMBOL, QUEUES_ALLOWED, parse_queues
 from services.runtime.settings import SECRET, Listed, ProcessSettings
+
+
+def _divided(text: str) -> str:
+    try:
+        parse_queues(text)
+    except ValueError as error:
+        raise PydanticCustomError("queues", "{what}", {"what": str(error)}) from None
+    return text
 
 
 class GatewaySettings(ProcessSettings):
@@ -202,6 +212,12 @@ class GatewaySettings(ProcessSettings):
         le=60,
         description="Seconds that a gateway told to end still lets clients in while it says that it is not ready: "
         "what sends them here takes so long to notice.",
+    )
+    queues: Annotated[str, AfterValidator(_divided)] = Field(
+        default=str(PER_SYMBOL),
+        description="Queues at the broker: one for each symbol, or at most K that share all symbols "
+        "(`docs/scaling.md` says when); each gateway may have its own.",
+        examples=list(QUEUES_ALLOWED),
     )
     idle_grace_s: float = Field(
         default=IDLE_GRACE,

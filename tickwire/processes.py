@@ -16,6 +16,7 @@ import tickwire.canary.app
 from gateway.settings import GatewaySettings
 from producer.settings import ProducerSettings
 from services.broker.metrics import BrokerMetrics
+from services.broker.queues import parse_queues
 from services.broker.rabbitmq import (
     RabbitAdmission,
     RabbitDesk,
@@ -78,7 +79,8 @@ def serve(settings: GatewaySettings) -> Callable[[asyncio.Event], Coroutine[Any,
             _end_with_parent(stop)
         clock, registry = SystemClock(), new_registry(Process.GATEWAY)
         metrics = BrokerMetrics(registry)
-        source = RabbitSource(url, name=name, clock=clock, metrics=metrics)
+        queues = parse_queues(settings.queues)
+        source = RabbitSource(url, name=name, clock=clock, metrics=metrics, queues=queues)
         history = RabbitHistory(url, name=name, clock=clock, metrics=metrics)
         admission = RabbitAdmission(url, name=name, clock=clock, metrics=metrics)
         await gateway.app.run(

@@ -60,7 +60,17 @@ class BrokerMetrics:
         )
         self.following = Gauge(
             "tickwire_broker_following",
-            "Symbols that the broker keeps a queue for on our behalf",
+            "Symbols that the broker sends us the ticks of",
+            registry=registry,
+        )
+        self.queues = Gauge(
+            "tickwire_broker_queues",
+            "Queues that these come through: as many as symbols, or at most K where TICKWIRE_QUEUES is bucket:K",
+            registry=registry,
+        )
+        self.unwanted = Counter(
+            "tickwire_ticks_unwanted_total",
+            "Ticks that came for nobody: they were in a bucket's queue when their symbol was unbound from it",
             registry=registry,
         )
         self.unfollowed = Counter(

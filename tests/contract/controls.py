@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from itertools import count
 from typing import Protocol
 
 import aiormq
@@ -14,6 +15,7 @@ from services.broker.admission import Admission
 from services.broker.lease import Lease
 from services.broker.memory import MemoryBroker
 from services.broker.ports import Outgoing, TickSink, TickSource
+from services.broker.queues import PER_SYMBOL, Queues
 from services.broker.rabbitmq import RabbitAdmission, RabbitLease, RabbitRevoker, RabbitSink, RabbitSource
 from services.broker.revocations import Revoker
 from services.broker.stubs import WAITING
@@ -77,6 +79,10 @@ class Controls(Protocol):
         """Delete what the broker keeps for *symbol* on behalf of *source*."""
         ...
 
+    def apart(self, symbol: Symbol) -> Symbol:
+        """Return another symbol, for which a source has the broker keep nothing that it keeps for *symbol*."""
+        ...
+
 
 class MemoryControls:
     """The in-memory broker's own methods."""
@@ -136,17 +142,21 @@ class MemoryControls:
         del source
         self.broker.end_flow(symbol)
 
+    def apart(self, symbol: Symbol) -> Symbol:
+        """See `Controls`."""
+        return Symbol(f"{symbol}X")
+
 
 class RabbitControls:
-    """A real broker, reached through one proxy per name."""
+    """A real broker, reached through one proxy per name; *queues*: how sources divide symbols among queues."""
 
-    def __init__(self, url: str, proxies: AsyncExitStack) -> None:
-        self._url, self._stack = URL(url), proxies
+    def __init__(self, url: str, proxies: AsyncExitStack, queues: Queues = PER_SYMBOL) -> None:
+        self._url, self._stack, self._queues = URL(url), proxies, queues
         self._proxies: dict[str, Proxy] = {}
 
     async def source(self, name: str) -> TickSource:
         """See `Controls`."""
-        return RabbitSource(await self.through(name), name=name, clock=SystemClock())
+        return RabbitSource(await self.through(name), name=name, clock=SystemClock(), queues=self._queues)
 
     async def sink(self, name: str) -> TickSink:
         """See `Controls`."""
@@ -213,8 +223,13 @@ class RabbitControls:
         consuming = source._consuming
         assert consuming is not None
         channel = await consuming._link.connection.channel()
-        await channel.queue_delete(consuming._flows[Symbol(symbol)].queue)
+        await channel.queue_delete(consuming._followed[Symbol(symbol)].queue)
         await channel.close()
+
+    def apart(self, symbol: Symbol) -> Symbol:
+        """See `Controls`."""
+        names = (Symbol(f"{symbol}X{n}") for n in count())
+        return next(name for name in names if self._queues.slot(name) != self._queues.slot(symbol))
 
     async def through(self, name: str) -> str:
         """Return the address of the broker behind the proxy called *name*."""

@@ -13,6 +13,7 @@ from tests.contract.controls import Controls
 from tests.eventually import eventually
 from tests.listeners import control, heartbeat, line, outgoing, running_sink, running_source
 
+pytestmark = pytest.mark.parametrize("adapter", ["memory", "rabbitmq", "rabbitmq-buckets"], indirect=True)
 CONTEXT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 

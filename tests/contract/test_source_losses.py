@@ -13,6 +13,8 @@ from tests.contract.controls import Controls
 from tests.eventually import eventually
 from tests.listeners import control, heartbeat, outgoing, running_sink, running_source
 
+pytestmark = pytest.mark.parametrize("adapter", ["memory", "rabbitmq", "rabbitmq-buckets"], indirect=True)
+
 
 async def test_a_lost_connection_comes_back_with_nothing_followed(broker: Controls, symbol: Symbol) -> None:
     """A source tells that its connection ended, connects again, follows nothing, and can follow again."""
@@ -120,7 +122,7 @@ async def test_rebind_of_a_whole_flow_changes_nothing(broker: Controls, symbol: 
 
 async def test_a_flow_ended_by_the_broker_is_told(broker: Controls, symbol: Symbol) -> None:
     """`on_unfollowed` names the symbol that the broker ended; others flow on, and it can be followed again."""
-    other = Symbol(f"{symbol}X")
+    other = broker.apart(symbol)
     source, sink = await broker.source("source"), await broker.sink("sink")
     async with running_source(source) as got, running_sink(sink):
         await source.follow(symbol)

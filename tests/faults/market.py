@@ -57,6 +57,11 @@ MEMORY_FLOOR: Final = 8 * 1024**2
 Settings = Mapping[str, object]
 
 
+def told_of(queues: str) -> str:
+    """Return what a fault's name ends in where gateways divide symbols among *queues*."""
+    return "" if queues == "symbol" else f", {queues}"
+
+
 class Subscriber:
     """One client: its connection, what it follows, and when it was told what of the feed."""
 

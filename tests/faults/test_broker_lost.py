@@ -13,7 +13,7 @@ from yarl import URL
 from tests.brokers import Broker
 from tests.eventually import eventually
 from tests.faults.figures import Figures
-from tests.faults.market import NOTICE_S, Market
+from tests.faults.market import NOTICE_S, Market, told_of
 from tests.proxy import proxied
 from tests.stack import Stack
 
@@ -28,18 +28,26 @@ pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.mark.parametrize(
-    "hard", [pytest.param(True, id="killed"), pytest.param(False, id="stopped", marks=pytest.mark.slow)]
+    ("hard", "queues"),
+    [
+        pytest.param(True, "symbol", id="killed"),
+        pytest.param(False, "symbol", id="stopped", marks=pytest.mark.slow),
+        pytest.param(True, "bucket:4", id="killed-buckets", marks=pytest.mark.slow),
+    ],
 )
 async def test_broker_restarts(
-    hard: bool,  # noqa: FBT001 - a parameter
+    *,
+    hard: bool,
+    queues: str,
     stack: Stack,
     broker_control: Broker,
     tmp_path: Path,
     figures: Figures,
 ) -> None:
     """A broker that is killed, or stopped, and comes back 10 s later costs no client its connection (F1, F2)."""
-    fault = "F1 broker killed" if hard else "F2 broker stopped"
-    async with Market(stack, tmp_path, conflates=True) as market:
+    fault = ("F1 broker killed" if hard else "F2 broker stopped") + told_of(queues)
+    gateways = [{"QUEUES": queues}] * 2
+    async with Market(stack, tmp_path, gateways=gateways, conflates=True) as market:
         before = market.memory()
         began = time.monotonic()
         try:
@@ -67,13 +75,14 @@ async def test_broker_restarts(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("frozen", [FROZEN_S, 60.0])
+@pytest.mark.parametrize(("frozen", "queues"), [(FROZEN_S, "symbol"), (60.0, "symbol"), (FROZEN_S, "bucket:4")])
 async def test_broker_freezes(
-    frozen: float, stack: Stack, broker_control: Broker, tmp_path: Path, figures: Figures
+    *, frozen: float, queues: str, stack: Stack, broker_control: Broker, tmp_path: Path, figures: Figures
 ) -> None:
     """A broker that stops talking is noticed in 3 s and given up in 25; thawed, it serves again in 10 s (F3)."""
-    fault = f"F3 broker frozen {frozen:g} s"
-    async with Market(stack, tmp_path, conflates=True) as market:
+    fault = f"F3 broker frozen {frozen:g} s{told_of(queues)}"
+    gateways = [{"QUEUES": queues}] * 2
+    async with Market(stack, tmp_path, gateways=gateways, conflates=True) as market:
         before = market.memory()
         began = time.monotonic()
         broker_control.freeze()

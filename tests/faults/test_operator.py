@@ -13,9 +13,11 @@ import aiormq
 import pytest
 from yarl import URL
 
+from services.broker.queues import parse_queues
+from services.market.symbol import Symbol
 from tests.brokers import Broker
 from tests.faults.figures import Figures
-from tests.faults.market import NOTICE_S, SYMBOLS, Market
+from tests.faults.market import NOTICE_S, SYMBOLS, Market, told_of
 from tests.queues import queues_of
 from tests.stack import Stack, Tickwire
 from tests.witness import CONTROL, EXCHANGE
@@ -78,10 +80,14 @@ async def test_memory_alarm(stack: Stack, broker_control: Broker, tmp_path: Path
 
 
 @pytest.mark.slow
-async def test_queue_deleted(stack: Stack, broker_control: Broker, tmp_path: Path, figures: Figures) -> None:
-    """A live queue that an operator deletes is opened again in 2 s, and no other symbol has a gap (F8)."""
-    fault = "F8 queue deleted"
-    async with Market(stack, tmp_path) as market:
+@pytest.mark.parametrize("queues_are", ["symbol", "bucket:4"])
+async def test_queue_deleted(
+    queues_are: str, stack: Stack, broker_control: Broker, tmp_path: Path, figures: Figures
+) -> None:
+    """A live queue that an operator deletes is opened again in 2 s, and no symbol of another has a gap (F8)."""
+    fault = f"F8 queue deleted{told_of(queues_are)}"
+    slot = parse_queues(queues_are).slot
+    async with Market(stack, tmp_path, gateways=[{"QUEUES": queues_are}] * 2) as market:
         queues = await asyncio.to_thread(queues_of, broker_control, SYMBOLS[0])
         assert len(queues) == len(market.gateways)
         await asyncio.to_thread(broker_control.ctl, "delete_queue", queues[0])
@@ -95,17 +101,24 @@ async def test_queue_deleted(stack: Stack, broker_control: Broker, tmp_path: Pat
         for client in market.clients:
             for symbol in client.symbols:
                 account = client.checker.account(symbol)
-                assert symbol == SYMBOLS[0] or not account.missing
+                assert slot(Symbol(symbol)) == slot(Symbol(SYMBOLS[0])) or not account.missing
                 assert not account.open
 
 
-@pytest.mark.parametrize("exchange", [EXCHANGE, pytest.param(CONTROL, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("exchange", "queues"),
+    [
+        (EXCHANGE, "symbol"),
+        pytest.param(CONTROL, "symbol", marks=pytest.mark.slow),
+        pytest.param(EXCHANGE, "bucket:4", marks=pytest.mark.slow),
+    ],
+)
 async def test_exchange_deleted(
-    exchange: str, stack: Stack, broker_control: Broker, tmp_path: Path, figures: Figures
+    *, exchange: str, queues: str, stack: Stack, broker_control: Broker, tmp_path: Path, figures: Figures
 ) -> None:
     """An exchange that an operator deletes is declared again, and gateways hear it again within 5 s (F9)."""
-    fault = f"F9 {exchange} deleted"
-    async with Market(stack, tmp_path) as market:
+    fault = f"F9 {exchange} deleted{told_of(queues)}"
+    async with Market(stack, tmp_path, gateways=[{"QUEUES": queues}] * 2) as market:
         async with aiormq.connect(stack.broker_url) as connection:
             await (await connection.channel()).exchange_delete(exchange)
         began = time.monotonic()

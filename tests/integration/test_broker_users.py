@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -87,17 +88,23 @@ async def _stack(users: Users) -> AsyncIterator[Stack]:
         yield stack
 
 
-async def test_every_process_works_as_its_own_user(users: Users, stack: Stack) -> None:
+@pytest.mark.parametrize("queues", ["symbol", "bucket:1"])
+async def test_every_process_works_as_its_own_user(users: Users, stack: Stack, queues: str) -> None:
     """Ticks, snapshots and the day reach a client, and a second run goes on where the first one ended."""
     url = {user: {"BROKER_URL": users.url(user)} for user in credentials.PROCESSES}
     history = await stack.start("history", url["history"])
     producer = await stack.start("producer", {**url["producer"], "RATE": 200})
-    gateway = await stack.start("gateway", url["gateway"])
+    gateway = await stack.start("gateway", {**url["gateway"], "QUEUES": queues, "IDLE_GRACE_S": 0})
     await asyncio.gather(history.ready(), gateway.ready(), producer.ready())
     async with StreamClient(stack.http, Checker("client")) as client:
         await client.connect(gateway.stream)
-        assert await client.subscribe("AAPL") == {}
+        assert await client.subscribe("AAPL", "MSFT") == {}
         await client.until(lambda: client.checker.account("AAPL").snapshots == 1)
+        await client.unsubscribe("MSFT")
+        end = time.monotonic() + 10
+        while await gateway.metric("tickwire_broker_following") > 1:
+            assert time.monotonic() < end
+            await asyncio.sleep(0.05)
         await producer.stop()
         again = await stack.start("producer", {**url["producer"], "RATE": 200})
         await again.ready()

@@ -19,7 +19,7 @@ from services.broker.metrics import BrokerMetrics
 from services.broker.ports import LostReason, Outgoing, Route
 from services.broker.rabbitmq import RabbitSink, RabbitSource
 from services.broker.rabbitmq.addresses import parse_addresses
-from services.broker.rabbitmq.deliveries import Delivery
+from services.broker.rabbitmq.deliveries import Delivery, Wanted
 from services.broker.rabbitmq.lane import Flow, Lane
 from services.broker.rabbitmq.link import dial
 from services.errors import BrokerUnavailable
@@ -238,8 +238,8 @@ async def test_what_waits_in_a_queue_comes_right_behind_the_consumer(vhost_url: 
         link.take = got.extend
         lane = Lane(link, dropped=_never)
         for turn in range(20):
-            flow = Flow(topology.TICKS, "tick.A", topology.LIVE_ARGUMENTS, A)
-            await lane.attach(flow)
+            flow = Flow(topology.TICKS, topology.LIVE_ARGUMENTS, Wanted(A))
+            await lane.attach(flow, "tick.A")
             number = sink.publish([outgoing(A, 5 * turn + n) for n in range(1, 6)])
             await eventually(lambda: number in told.settled)  # noqa: B023 - asked at once
             await lane.consume(flow)

@@ -7,7 +7,7 @@ same bytes cost 3 here.  Whatever was not asked for is left to it, byte for byte
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from services.broker.rabbitmq.content import BASIC, MAX_BODY, identity_of, offset_of, size_of, traced_identity_of
@@ -63,6 +63,15 @@ class Wanted(NamedTuple):
     """Who is given a batch per read instead, and acknowledges it; None: nothing needs acknowledging."""
 
 
+class Shared(NamedTuple):
+    """A consumer whose messages are told apart by their routing keys."""
+
+    keys: Mapping[str, Wanted]
+    """Looked up for each message: what is entered or taken out holds from the next one on."""
+    otherwise: Wanted
+    """What becomes of a message by any other key."""
+
+
 class Lifted(NamedTuple):
     """What one read completed."""
 
@@ -79,7 +88,7 @@ class Deliveries:
     """
 
     def __init__(self) -> None:
-        self.wanted: dict[Consumer, Wanted] = {}
+        self.wanted: dict[Consumer, Wanted | Shared] = {}
         """What is taken out."""
         self._begun: dict[int, _Begun] = {}
         self._found: list[Delivery] = []
@@ -148,6 +157,8 @@ class Deliveries:
         wanted = self.wanted.get(consumer)
         if wanted is None:
             return 0
+        if isinstance(wanted, Shared):
+            wanted = wanted.keys.get(_key(data, tag_end + 9, after), wanted.otherwise)
         symbol, reader = wanted
         whole = _whole(data, after, channel, reader)
         if whole and reader is None:

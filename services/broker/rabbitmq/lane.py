@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from typing import Any, NoReturn
@@ -15,11 +15,10 @@ from aiormq.exceptions import AMQPChannelError, ChannelInvalidStateError, Channe
 from pamqp import commands
 
 from services.broker.ports import LostReason
-from services.broker.rabbitmq.deliveries import Wanted
+from services.broker.rabbitmq.deliveries import Shared, Wanted
 from services.broker.rabbitmq.link import Link, is_cancelled
 from services.broker.topology import Argument, Exchange
 from services.errors import BrokerUnavailable
-from services.market.symbol import Symbol
 
 _tags = count(1)
 """Consumer tags of this process; none is used twice (RabbitMQ 4.3.7 keeps a cancelled one for a while)."""
@@ -27,13 +26,13 @@ _tags = count(1)
 
 @dataclass(eq=False, slots=True)
 class Flow:
-    """A queue of ours: what it is bound to, its arguments, whose messages come from it."""
+    """A queue of ours: the exchange that it is bound to, its arguments, what becomes of its messages."""
 
     exchange: Exchange
-    key: str
     arguments: Mapping[str, Argument]
-    symbol: Symbol
-    """Whose ticks they are; empty: control messages."""
+    wanted: Wanted | Shared
+    keys: dict[str, Wanted] = field(default_factory=dict)
+    """Whose ticks come by which routing key."""
     queue: str = ""
     """Its name, by the broker; empty: there is none."""
     tag: str = ""
@@ -65,8 +64,8 @@ class Lane:
         async with self._asking() as channel:
             await channel.exchange_declare(exchange.name, exchange_type=exchange.kind, durable=True)
 
-    async def open(self, flow: Flow) -> None:
-        """Declare the flow's exchange and queue, bind and consume.
+    async def open(self, flow: Flow, key: str) -> None:
+        """Declare the flow's exchange and queue, bind it by *key* and consume it.
 
         Raises:
             BrokerUnavailable: the broker refused, or the connection ended.
@@ -74,27 +73,38 @@ class Lane:
         async with self._asking() as channel, self._or_abandon(flow):
             await self._declare_queue(channel, flow)
             # Without an answer: that to `consume`, after it on the same channel, says that the binding stands.
-            await channel.queue_bind(flow.queue, flow.exchange.name, flow.key, nowait=True)
+            await channel.queue_bind(flow.queue, flow.exchange.name, key, nowait=True)
             await self._consume(channel, flow)
 
-    async def attach(self, flow: Flow) -> None:
+    async def attach(self, flow: Flow, key: str) -> None:
         """Declare and bind only: what is published from now on waits in the queue."""
         async with self._asking() as channel, self._or_abandon(flow):
             await self._declare_queue(channel, flow)
-            await channel.queue_bind(flow.queue, flow.exchange.name, flow.key)  # with an answer: now it stands
+            await channel.queue_bind(flow.queue, flow.exchange.name, key)  # with an answer: now it stands
 
     async def consume(self, flow: Flow) -> None:
         """Consume an attached flow."""
         async with self._asking() as channel, self._or_abandon(flow):
             await self._consume(channel, flow)
 
-    async def bind(self, flow: Flow) -> None:
-        """Bind the flow's queue again."""
+    async def bind(self, flow: Flow, key: str) -> None:
+        """Bind an open flow by *key* too, or again.
+
+        Raises:
+            BrokerUnavailable: as `open`, or the broker ended the flow.
+        """
         async with self._asking() as channel:
-            if not flow.queue:  # to the broker an empty name is the queue declared last, somebody else's
-                raise BrokerUnavailable("the broker ended this flow")
+            _check(flow)  # to the broker an empty name is the queue declared last, somebody else's
             await _declare_exchange(channel, flow.exchange)
-            await channel.queue_bind(flow.queue, flow.exchange.name, flow.key)
+            await channel.queue_bind(flow.queue, flow.exchange.name, key)
+            _check(flow)
+
+    async def unbind(self, flow: Flow, key: str) -> None:
+        """Let nothing more come by *key*; no effect where the broker has ended the flow."""
+        async with self._asking() as channel:
+            if flow.queue:
+                await _declare_exchange(channel, flow.exchange)
+                await channel.queue_unbind(flow.queue, flow.exchange.name, key)
 
     async def close(self, flow: Flow) -> None:
         """Stop consuming and delete the queue."""
@@ -124,7 +134,7 @@ class Lane:
         flow.tag = f"tickwire-{next(_tags)}"
         flow.channel = channel
         self._flows[flow.tag] = flow
-        self._link.lifted[_consumer(flow)] = Wanted(flow.symbol)
+        self._link.lifted[_consumer(flow)] = flow.wanted
         await channel.basic_consume(flow.queue, _stray, no_ack=True, exclusive=True, consumer_tag=flow.tag)
         if not flow.tag:
             raise BrokerUnavailable("the broker deleted the queue at once")
@@ -201,6 +211,11 @@ class Lane:
 async def _declare_exchange(channel: AbstractChannel, exchange: Exchange) -> None:
     # Without an answer: it costs one frame, and saves the channel where the exchange was deleted meanwhile.
     await channel.exchange_declare(exchange.name, exchange_type=exchange.kind, durable=True, nowait=True)
+
+
+def _check(flow: Flow) -> None:
+    if not flow.queue:
+        raise BrokerUnavailable("the broker ended this flow")
 
 
 def _consumer(flow: Flow) -> tuple[int, bytes]:

@@ -12,7 +12,7 @@ from aiormq.connection import Connection
 from yarl import URL
 
 from services.broker.ports import LostReason
-from services.broker.rabbitmq.deliveries import Consumer, Deliveries, Delivery, Wanted
+from services.broker.rabbitmq.deliveries import Consumer, Deliveries, Delivery, Shared, Wanted
 from services.broker.rabbitmq.frames import Closed, Event, NotFrames, SpeaksTls
 from services.broker.rabbitmq.losses import Lost, by_close, by_error
 from services.broker.rabbitmq.tap import TapListener, TappedTransport
@@ -52,7 +52,7 @@ class Link(TapListener):
         return self._verdict is None and self.connection.is_opened
 
     @property
-    def lifted(self) -> dict[Consumer, Wanted]:
+    def lifted(self) -> dict[Consumer, Wanted | Shared]:
         """The lifted consumers.
 
         Entered before the broker is asked for the consumer: a message may come right behind its answer.

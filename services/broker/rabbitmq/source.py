@@ -10,9 +10,10 @@ from prometheus_client import CollectorRegistry
 
 from services.broker.metrics import BrokerMetrics
 from services.broker.ports import SourceListener, TickSource
+from services.broker.queues import PER_SYMBOL, Queues
 from services.broker.rabbitmq.addresses import parse_addresses
 from services.broker.rabbitmq.consuming import Consuming
-from services.broker.rabbitmq.deliveries import Delivery
+from services.broker.rabbitmq.deliveries import Batch, Delivery
 from services.broker.rabbitmq.link import Link, ignore
 from services.broker.rabbitmq.supervisor import Supervisor
 from services.errors import BrokerUnavailable, MalformedMessage
@@ -26,16 +27,26 @@ class RabbitSource(TickSource):
     """Ticks of followed symbols and control messages over one connection that only consumes.
 
     *url*: one or more addresses separated by commas, tried in turn.  *name*: shown by the broker.  A transition
-    whose caller is cancelled is completed all the same.
+    whose caller is cancelled is completed all the same.  *queues*: which symbols share one at the broker.
     """
 
-    def __init__(self, url: str, *, name: str, clock: Clock, metrics: BrokerMetrics | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str,
+        clock: Clock,
+        metrics: BrokerMetrics | None = None,
+        queues: Queues = PER_SYMBOL,
+    ) -> None:
+        self._queues = queues
         self._clock, self._metrics = clock, metrics or BrokerMetrics(CollectorRegistry())
         addresses = parse_addresses(url, name=f"{name} consume")
         self._supervisor = Supervisor(addresses, "consume", clock=clock, metrics=self._metrics)
         self._consuming: Consuming | None = None
         self._link: Link | None = None
         self._metrics.following.set_function(lambda: self.following)
+        self._metrics.queues.set_function(lambda: 0 if self._consuming is None else self._consuming.flows)
 
     async def run(self, listener: SourceListener) -> None:
         """Connect, deliver, reconnect; ends by cancellation only, and the connection is closed then."""
@@ -77,7 +88,7 @@ class RabbitSource(TickSource):
 
     async def _serve(self, listener: SourceListener, link: Link, stands: Callable[[], None]) -> NoReturn:
         link.take = Arrivals(listener).take
-        consuming = Consuming(link, partial(self._unfollowed, listener))
+        consuming = Consuming(link, partial(self._unfollowed, listener), self._queues, self._unwanted)
         try:
             await consuming.attach()
             self._consuming, self._link = consuming, link
@@ -94,6 +105,9 @@ class RabbitSource(TickSource):
     def _unfollowed(self, listener: SourceListener, symbol: Symbol) -> None:
         self._metrics.unfollowed.inc()
         listener.on_unfollowed(symbol)
+
+    def _unwanted(self, batch: Batch) -> None:
+        self._metrics.unwanted.inc(sum(body.count(b"\n") + 1 for _, _, body in batch.entries))
 
 
 class Arrivals:

@@ -21,7 +21,7 @@ NO_LIMIT: Final = {
     *("host", "port", "ops_port", "tls_cert", "tls_key", "workers", "worker"),
     *("auth", "anybody", "keys_file", "ticket_secret", "origins", "trusted_proxies"),
     *("jwt_keys", "jwt_issuer", "jwt_audience", "jwt_algorithms", "jwt_leeway_s"),
-    *("flush_ms", "unready_s", "idle_grace_s", "trace"),
+    *("flush_ms", "unready_s", "idle_grace_s", "trace", "queues"),
 }
 """Settings of a gateway that bound nothing a stranger does."""
 

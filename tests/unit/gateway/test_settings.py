@@ -33,3 +33,21 @@ def test_all_faults_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadSettings) as caught:
         load(GatewaySettings)
     assert [fault.split()[0] for fault in caught.value.faults] == ["TICKWIRE_PORT", "TICKWIRE_STUCK_S"]
+
+
+@pytest.mark.parametrize("value", ["bucket:0", "bucket:1025", "buckets:4"])
+def test_queues_are_named_with_their_bounds(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """A division that there is none of is refused with what is allowed."""
+    monkeypatch.setenv("TICKWIRE_QUEUES", value)
+    with pytest.raises(BadSettings) as caught:
+        load(GatewaySettings)
+    assert caught.value.faults == [
+        f"TICKWIRE_QUEUES is '{value}', but must be symbol or bucket:K, K from 1 to 1024"
+    ]
+
+
+def test_queues_are_per_symbol_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each symbol has its own queue unless buckets are asked for."""
+    assert load(GatewaySettings).queues == "symbol"
+    monkeypatch.setenv("TICKWIRE_QUEUES", "bucket:64")
+    assert load(GatewaySettings).queues == "bucket:64"

@@ -16,7 +16,7 @@ from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
 from services.broker.rabbitmq.content import MAX_BODY, MAX_CONTEXT
-from services.broker.rabbitmq.deliveries import Batch, Deliveries, Delivery, Entry, Wanted
+from services.broker.rabbitmq.deliveries import Batch, Deliveries, Delivery, Entry, Shared, Wanted
 from services.broker.rabbitmq.frames import MAX_FRAME, NotFrames
 from services.market.symbol import Symbol
 from services.market.wire import with_context
@@ -316,6 +316,41 @@ def test_what_is_no_longer_wanted_goes_to_aiormq() -> None:
     assert [body for _, _, body in parser.feed(frames)[0]] == [b"x"]
     del parser.wanted[(1, b"tickwire-1")]
     assert parser.feed(frames) == ([], [], frames)
+
+
+def test_a_shared_consumers_messages_are_told_apart_by_their_keys() -> None:
+    """A shared consumer's message is its routing key's, whole or in pieces; one by another key is the rest's."""
+    rest, keys = list[Batch](), {"tick.A": Wanted(Symbol("A")), "tick.BRK.B": Wanted(Symbol("BRK.B"))}
+    parser = Deliveries()
+    parser.wanted[(1, b"t")] = Shared(keys, Wanted(Symbol(""), rest.append))
+    sent = [
+        *message(1, "t", [b"1"], Properties(message_id="i"), "tick.BRK.B"),
+        *message(1, "t", [b"2", b"3"], Properties(), "tick.A"),
+        *message(1, "t", [b"4"], Properties(message_id="j"), "tick.C"),
+        *message(1, "t", [b"5"], Properties(), "tick.BRK"),
+        *message(1, "t", [b"6"], Properties(), "tick.A"),
+    ]
+    found, batches, others = parser.feed(b"".join(sent))
+    assert found == [("BRK.B", "i", b"1"), ("A", None, b"23"), ("A", None, b"6")]
+    assert [batch.entries for _, batch in batches] == [[("tick.C", "j", b"4"), ("tick.BRK", None, b"5")]]
+    assert others == b""
+    del keys["tick.A"]
+    assert parser.feed(b"".join(sent[3:6])).deliveries == []
+
+
+@given(streams(), st.data())
+def test_a_shared_consumer_gives_what_one_of_one_symbol_gives(stream: list[bytes], data: st.DataObject) -> None:
+    """Where all keys are one symbol's, messages come as from that symbol's own consumer, cut anywhere."""
+    whole = b"".join(stream)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6)))
+    shared = deliveries()
+    for consumer, symbol in WANTED.items():
+        shared.wanted[consumer] = Shared({}, Wanted(symbol))
+    ends = [*cuts, len(whole)]
+    found = [
+        d for start, end in zip([0, *cuts], ends, strict=True) for d in shared.feed(whole[start:end]).deliveries
+    ]
+    assert found == deliveries().feed(whole).deliveries
 
 
 def test_a_message_begun_while_wanted_is_completed() -> None:
