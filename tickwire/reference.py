@@ -92,7 +92,8 @@ The stages of `tickwire_latency_seconds`, one observation per tick and gateway, 
 below zero counts as zero and in `tickwire_latency_invalid_total`.
 
 The counts are plain integers until somebody scrapes.  A value that has to be looked for (bytes that wait, clients
-that conflate) costs a scrape 0.2 µs per client, 1 µs more for one whose socket is full.
+that conflate) costs a scrape 0.2 µs per client, 1 µs more for one whose socket is full.  A gateway's answer is
+47 KB and 4 ms of work, which is done in pieces of at most 1 ms, between which ticks pass.
 
 ## Gateway
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.feed import IN_FLIGHT
 from gateway.tape import RING_BYTES, RING_TICKS
 from producer.backlog import QUEUE_BYTES, WIRE
 from producer.sources.universe import load
@@ -116,7 +115,6 @@ def _watched() -> tuple[Peaks, Peaks, Peaks]:
             tickwire_clients_buffered_bytes_max=EACH_BYTES,
             tickwire_ring_ticks=symbols * RING_TICKS,
             tickwire_ring_bytes=symbols * RING_BYTES,
-            tickwire_feed_intents=IN_FLIGHT,
         ),
         Peaks(tickwire_producer_backlog_bytes=QUEUE_BYTES, tickwire_producer_unconfirmed=WIRE),
         Peaks(tickwire_history_bytes_kept=HISTORY_MB * 1024**2),

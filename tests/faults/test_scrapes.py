@@ -36,7 +36,7 @@ async def scraped(told: list[dict[str, Any]], *ports: int) -> AsyncIterator[None
     process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
     try:
         yield
-        out, _ = await process.communicate()
+        out, _ = await process.communicate(b"")  # Python 3.11 would not close standard input for None
         assert process.returncode == 0
         told.append(orjson.loads(out))
     finally:
