@@ -1,4 +1,4 @@
-"""The row of the gateway's dashboard about the process itself: its loop, collector, CPU, memory and descriptors."""
+"""The row of the gateway's dashboard about the process: its loop, collector, CPU, memory and descriptors."""
 
 from __future__ import annotations
 
