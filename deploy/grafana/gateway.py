@@ -6,8 +6,9 @@ from typing import Final
 
 from deploy.grafana.board import Board, Row
 from deploy.grafana.health import LATE
-from deploy.grafana.panel import SHARE_OF_LIMIT, Panel, Query, graph, states
-from deploy.grafana.promql import chosen, events, mean, quantile, rare, rate, share, total
+from deploy.grafana.panel import Panel, Query, graph
+from deploy.grafana.promql import chosen, events, mean, quantile, rate, share, total
+from deploy.grafana.runtime import RUNTIME
 
 _SHARES: Final = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 OUTBOX_BYTES: Final = 65_536
@@ -195,78 +196,6 @@ RECOVERY: Final = Row(
     ),
 )
 
-RUNTIME: Final = Row(
-    "The process",
-    (
-        graph(
-            "Delay of the loop, p99",
-            "By how much a timer of 100 ms is late: everything else of the process is at least as late.",
-            "s",
-            Query(quantile(0.99, "tickwire_loop_lag_seconds", "instance"), "{{instance}}"),
-            pages=("Loop lag",),
-        ),
-        graph(
-            "Garbage collection, p99",
-            "Pauses by generation, 0 while there is none; nothing else runs meanwhile.",
-            "s",
-            Query(rare(0.99, "tickwire_gc_pause_seconds", "generation"), "generation {{generation}}"),
-        ),
-        graph(
-            "Time in garbage collection",
-            "Share of the time.",
-            "percentunit",
-            Query(rate("tickwire_gc_pause_seconds_sum", "instance"), "{{instance}}"),
-            highest=1,
-        ),
-        graph(
-            "CPU",
-            "Cores in use.  A gateway has one loop: near 1 it is full, and its clients must spread.",
-            "none",
-            Query(
-                rate("process_cpu_seconds_total", "instance"),
-                "{{instance}}",
-            ),
-            decimals=2,
-            steps=((None, "green"), (0.9, "red")),
-        ),
-        graph("Memory", "Resident.", "bytes", Query(chosen("process_resident_memory_bytes"), "{{instance}}")),
-        graph(
-            "Memory per client",
-            "Resident memory over connections; what the process needs without clients is in it, too.",
-            "bytes",
-            Query(
-                f"{chosen('process_resident_memory_bytes')} "
-                f"/ on (instance) clamp_min({chosen('tickwire_connections')}, 1)",
-                "{{instance}}",
-            ),
-            pages=("Memory growth", "Memory near limit"),
-        ),
-        graph(
-            "File descriptors",
-            "Share of the limit.  Beyond it nobody can be accepted.",
-            "percentunit",
-            Query(f"{chosen('process_open_fds')} / {chosen('process_max_fds')}", "{{instance}}"),
-            highest=1,
-            steps=SHARE_OF_LIMIT,
-            pages=("Descriptors",),
-        ),
-        graph(
-            "Tasks",
-            "asyncio tasks that have not ended: a few per client.  They must fall when clients leave.",
-            "short",
-            Query(chosen("tickwire_loop_tasks"), "{{instance}}"),
-            decimals=0,
-        ),
-        states(
-            "Draining",
-            "From the order to end on: not ready, then clients are sent away.",
-            Query(chosen("tickwire_draining"), "{{instance}}"),
-            steps=((None, "green"), (1, "orange")),
-            texts={"0": "serves", "1": "drains"},
-        ),
-    ),
-)
-
 ENDS: Final = Row(
     "How connections end, and how far away clients are",
     (
@@ -287,9 +216,10 @@ ENDS: Final = Row(
         ),
         _quantiles(
             "Round trip to clients",
-            "From the gateway's ping to the client's pong.",
+            "From the gateway's ping to the client's pong, over 2 minutes: a client is pinged every 30 s.",
             "s",
             "tickwire_ping_rtt_seconds",
+            window="2m",
         ),
     ),
 )

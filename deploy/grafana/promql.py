@@ -38,14 +38,9 @@ def most(expression: str, *by: str) -> str:
     return _over("max", expression, by)
 
 
-def least(expression: str, *by: str) -> str:
-    """Return the smallest, of each value of the labels *by*."""
-    return _over("min", expression, by)
-
-
-def rate(name: str, *by: str, where: str = HERE, **labels: str) -> str:
+def rate(name: str, *by: str, where: str = HERE, window: str = PER_SECOND, **labels: str) -> str:
     """Return a counter's increase per second, summed over everything but the labels *by*."""
-    return total(f"rate({chosen(name, where, **labels)}[{PER_SECOND}])", *by)
+    return total(f"rate({chosen(name, where, **labels)}[{window}])", *by)
 
 
 def events(name: str, *by: str, where: str = HERE, **labels: str) -> str:
@@ -66,14 +61,15 @@ def or_none(expression: str, *by: str) -> str:
     return f"({expression}) or on () {nothing}"
 
 
-def quantile(share: float, name: str, *by: str, where: str = HERE, **labels: str) -> str:
+def quantile(share: float, name: str, *by: str, where: str = HERE, window: str = PER_SECOND, **labels: str) -> str:
     """Return a quantile of the histogram *name*, which is named without `_bucket`."""
-    return f"histogram_quantile({share:g}, {rate(f'{name}_bucket', 'le', *by, where=where, **labels)})"
+    buckets = rate(f"{name}_bucket", "le", *by, where=where, window=window, **labels)
+    return f"histogram_quantile({share:g}, {buckets})"
 
 
-def rare(share: float, name: str, *by: str, where: str = HERE, **labels: str) -> str:
+def rare(share: float, name: str, *by: str, where: str = HERE, window: str = PER_SECOND, **labels: str) -> str:
     """Return a quantile of what happens now and then; 0 while nothing does, since no quantile is a number then."""
-    return or_none(f"{quantile(share, name, *by, where=where, **labels)} >= 0", *by)
+    return or_none(f"{quantile(share, name, *by, where=where, window=window, **labels)} >= 0", *by)
 
 
 def mean(name: str, *by: str, where: str = HERE, **labels: str) -> str:

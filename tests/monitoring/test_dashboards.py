@@ -18,6 +18,22 @@ from tests.monitoring.stage import RABBITMQ_S, Stage
 
 SETTLED_S: Final = SHOWN_S + RABBITMQ_S
 """Length of the load: then every window of every query is full."""
+MOVED: Final = (
+    "tickwire_slow_clients_total",
+    'tickwire_evictions_total{reason="stuck"}',
+    "tickwire_ticks_conflated_total",
+    "max_over_time(tickwire_clients_buffered_bytes[5m])",
+    'tickwire_tokens_refused_total{reason="unknown_key"}',
+    'tickwire_commands_total{result!="ok"}',
+    "tickwire_rejections_total",
+    'tickwire_floods_total{of="commands"}',
+    "tickwire_requests_garbled_total",
+    "tickwire_tls_unfinished_total",
+    "tickwire_ticks_replayed_total",
+    "tickwire_broker_follow_seconds_count",
+    "tickwire_canary_latency_seconds_count",
+)
+"""What a load of every kind of client makes larger than 0."""
 DASHBOARDS: Final = {name: made for name, made in dashboards().items() if [*questions(made)]}
 """All but the runbook, which asks nothing."""
 
@@ -47,6 +63,12 @@ async def test_variables(name: str, prometheus: Prometheus) -> None:
     chosen = await _chosen(name, prometheus)
     assert chosen.keys() == {choice.name for choice in choices(DASHBOARDS[name])}
     assert "()" not in chosen.values(), chosen
+
+
+@pytest.mark.parametrize("moved", MOVED)
+async def test_the_load_moves_what_it_should(moved: str, prometheus: Prometheus) -> None:
+    """Clients that are slow, stuck, refused, wrong, too fast or resuming show in the figures made for them."""
+    assert await prometheus.query(f"sum({moved}) > 0"), moved
 
 
 async def test_alerts_mark_the_graphs(prometheus: Prometheus) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -27,8 +27,10 @@ SYMBOLS: Final = [str(listing.symbol) for listing in load(None)]
 STEADY: Final = 13
 """Clients that keep up; with the canary and those that do not: 20."""
 SLOW: Final = 6
-READ: Final = 3_072.0
-"""Bytes a second that a slow client reads, of 38,000 that it is owed.  Below 600 it would pass for stuck."""
+PAUSE_S: Final = 5.0
+READ_S: Final = 1.5
+"""A slow client reads nothing, and then all there is, in turn: half of the 10 s after which it would be stuck.  One that
+reads all the time, and little, is closed by the kernel after the 30 s of TCP_USER_TIMEOUT (its window stays closed)."""
 ENDS_S: Final = 90.0
 """Longest that an alert goes on after its cause: the slowest look at 15 s, and processes come back within 10 s."""
 CALM_S: Final = 60.0
@@ -131,18 +133,28 @@ async def test_frozen_gateway_and_slow_clients(scene: Scene, rows: list[Row]) ->
         frozen = Trouble(scene, "a gateway without CPU (SIGSTOP)", rows)
         victim.freeze()
         crawling = Trouble(scene, "30 % slow clients", rows)
-        for reader in slow:
-            reader.rate = READ
-        told = await frozen.raises("TickwireTargetDown", within=100)
-        assert told == "1 target(s) of the job gateway do not answer"
-        told = await crawling.raises("TickwireSlowClients", within=120)
-        assert told == f"127.0.0.1:{healthy.ops_port}: 30% of the clients are slow"
+        dawdling = asyncio.create_task(_dawdle(slow))
+        try:
+            told = await frozen.raises("TickwireTargetDown", within=100)
+            assert told == "1 target(s) of the job gateway do not answer"
+            told = await crawling.raises("TickwireSlowClients", within=120)
+            assert told.startswith(f"127.0.0.1:{healthy.ops_port}: ")
+            assert not any(reader.ended.is_set() for reader in slow)
+        finally:
+            victim.thaw()
+            dawdling.cancel()
+            for reader in slow:
+                reader.rate = float("inf")
+        await asyncio.gather(frozen.over(*LATE), crawling.over("TickwireTargetDown", *LATE))
 
-        victim.thaw()
-        await frozen.over(*LATE)
-        for reader in slow:
-            reader.rate = float("inf")
-        await crawling.over("TickwireTargetDown", *LATE)
+
+async def _dawdle(readers: Sequence[SlowClient]) -> None:
+    """Have *readers* read nothing for a while, and then all there is, again and again."""
+    while True:
+        for rate, seconds in ((0.0, PAUSE_S), (float("inf"), READ_S)):
+            for reader in readers:
+                reader.rate = rate
+            await asyncio.sleep(seconds)  # the pace of these clients
 
 
 async def test_frozen_broker(scene: Scene, rows: list[Row]) -> None:
@@ -150,10 +162,11 @@ async def test_frozen_broker(scene: Scene, rows: list[Row]) -> None:
     await scene.lookout.calm(CALM_S, besides=LATE)
     trouble = Trouble(scene, "RabbitMQ frozen (SIGSTOP)", rows)
     scene.broker.freeze()
-    await trouble.raises("TickwireFeedStale", within=45)
-    await trouble.raises("TickwireBrokerDisconnected", within=80)
-
-    scene.broker.thaw()
+    try:
+        await trouble.raises("TickwireFeedStale", within=45)
+        await trouble.raises("TickwireBrokerDisconnected", within=80)
+    finally:
+        scene.broker.thaw()
     await trouble.over("TickwireProducerLeaders", "TickwireHistoryAbsent", "TickwireTargetDown", *LATE)
 
 
