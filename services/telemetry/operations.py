@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
-from prometheus_client.aiohttp import make_aiohttp_handler
 
 from services.errors import CannotListen
+from services.telemetry import scrape
 
 _FAREWELL_S: Final = 1.0
 """Seconds an answer that is under way is given at the end."""
@@ -51,6 +51,9 @@ async def operations(
 
 
 def _application(registry: CollectorRegistry, ready: Callable[[], Probe]) -> web.Application:
+    async def metrics(request: web.Request) -> web.Response:
+        return await scrape.answer(registry, request.headers.get("Accept", ""))
+
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="alive\n")
 
@@ -59,7 +62,7 @@ def _application(registry: CollectorRegistry, ready: Callable[[], Probe]) -> web
         return web.Response(text=f"{probe.reason}\n", status=200 if probe.ok else 503)
 
     application = web.Application()
-    application.router.add_get("/metrics", make_aiohttp_handler(registry))
+    application.router.add_get("/metrics", metrics)
     application.router.add_get("/livez", livez)
     application.router.add_get("/readyz", readyz)
     return application
