@@ -58,16 +58,18 @@ class Tickwire:
         http: ClientSession,
         *,
         through: Sequence[str] = ("-m", "tickwire"),
+        arguments: Sequence[str] = (),
     ) -> Self:
         """Start a process on free ports and return once it listens there; *through*: what Python is to run."""
         ops_port, port = free_ports(2)
+        port = int(str(environment.get("PORT", port)))
         ports = {"OPS_PORT": ops_port, "PORT": port} if kind == "gateway" else {"OPS_PORT": ops_port}
         clean = {name: value for name, value in os.environ.items() if not name.startswith("TICKWIRE_")}
         given = {**ports, **environment}
         if int(str(environment.get("WORKERS", 1))) > 1:
             given["OPS_PORT"] = ops_port - OPS_STEP  # so that it is the first worker's
         settings = {f"TICKWIRE_{name}": str(value) for name, value in given.items()}
-        command = (sys.executable, *through, kind)
+        command = (sys.executable, *through, kind, *arguments)
         process = await asyncio.create_subprocess_exec(*command, env=clean | settings, stdout=PIPE, stderr=STDOUT)
         self = cls(kind, process, http)
         self.ops_port, self.port = ops_port, ports.get("PORT", 0)
@@ -264,8 +266,8 @@ class Stack:
         """Start a producer."""
         return await self.start("producer", settings)
 
-    async def start(self, kind: str, settings: Mapping[str, object]) -> Tickwire:
-        """Start a process of any kind."""
+    async def start(self, kind: str, settings: Mapping[str, object], *arguments: str) -> Tickwire:
+        """Start a process of any kind; *arguments* come behind its kind on the command line."""
         common: dict[str, object] = {
             "BROKER_URL": self.broker_url,
             "LOG_STYLE": "json",
@@ -273,7 +275,11 @@ class Stack:
             **(ONE_ADDRESS if kind == "gateway" else {}),
         }
         process = await Tickwire.start(
-            kind, {**common, **settings}, self.http, through=self.through.get(kind, ("-m", "tickwire"))
+            kind,
+            {**common, **settings},
+            self.http,
+            through=self.through.get(kind, ("-m", "tickwire")),
+            arguments=arguments,
         )
         self.processes.append(process)
         return process

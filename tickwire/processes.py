@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -111,6 +112,7 @@ def follow(
     """Return the main of a canary."""
 
     async def main(stop: asyncio.Event) -> None:
+        logging.getLogger("tickwire_client").setLevel(logging.WARNING)  # the canary says each change once
         clock, registry = SystemClock(), new_registry(Process.CANARY)
         await tickwire.canary.app.run(settings, target, symbols, clock=clock, registry=registry, stop=stop)
 

@@ -126,9 +126,13 @@ last position within 8 s cannot be seen from one connection; `tickwire_canary_ti
 nothing came.
 
 The canary never ends by itself.  A connection that is lost or not made is tried again after at most 10 s, or as
-late as the gateway asks for, at most 60 s.  A refusal (`no_token`, `token_refused`, `tls`, `refused` in
+late as the gateway asks for, at most 60 s.  A refusal (`token_refused`, `tls`, `refused` in
 `tickwire_canary_state`) and a rejected symbol are tried again every 10 s.  The canary is ready while connected,
 with every symbol followed, and a tick, snapshot or heartbeat not older than 20 s.
+
+Once a minute another client comes in and goes, with the same token: for `tickwire_canary_handshake_seconds` and
+the certificate, and because who is connected does not notice that nobody else is let in.  A certificate that is
+refused is not read: `tickwire_canary_certificate_not_after_seconds` stays at the last good one.
 
 {canary}
 ## Connections to RabbitMQ

@@ -19,6 +19,7 @@ from tickwire.canary.metrics import CanaryMetrics
 from tickwire.canary.observer import Observer
 from tickwire.canary.reason import Reason, of_ending, of_refusal
 from tickwire.canary.settings import CanarySettings
+from tickwire.canary.visitor import VISIT_S, Visitor
 from tickwire.watch import Target
 from tickwire_client import Feed, Status
 from tickwire_client.events import CONNECTED
@@ -43,6 +44,7 @@ async def run(
     stop: asyncio.Event,
     started: Callable[[int], None] | None = None,
     retry_s: float = RETRY_S,
+    visit_s: float = VISIT_S,
 ) -> None:
     """Follow *symbols* and say what comes until *stop*; *started* is called with the operations port.
 
@@ -62,11 +64,13 @@ async def run(
                 started(port)
             _log.info("canary.started", url=target.url, symbols=len(symbols), ops_port=port)
             async with asyncio.TaskGroup() as tasks:
-                following = tasks.create_task(
-                    Canary(target, symbols, observer, clock, retry_s).run(), name="canary"
-                )
+                running = [
+                    tasks.create_task(Canary(target, symbols, observer, clock, retry_s).run(), name="canary"),
+                    tasks.create_task(Visitor(target, observer, clock, visit_s).run(), name="visitor"),
+                ]
                 await stop.wait()
-                following.cancel()
+                for each in running:
+                    each.cancel()
     finally:
         registry.unregister(metrics)
     _log.info("canary.stopped")
@@ -139,7 +143,7 @@ class Canary:
         )
 
     def _certified(self, certificate: Mapping[str, Any]) -> None:
-        self._observer.certificate_not_after = float(ssl.cert_time_to_seconds(certificate["notAfter"]))
+        self._observer.certified(ssl.cert_time_to_seconds(certificate["notAfter"]))
 
     def _opened(self) -> None:
         self._logged = 0

@@ -88,11 +88,12 @@ class Judge:
                 stand.left(Follow.REJECTED)
 
     def _unsubscribed(self, frame: Frame) -> Found:
-        state = Follow.REJECTED if frame.get("id") is None else Follow.PENDING  # null: by the gateway's own will
+        unasked = frame.get("id") is None
         for symbol in frame["symbols"]:
-            if (stand := self.stands.get(symbol)) is not None:
-                stand.left(state)
-        return iter(())
+            stand = self._of(symbol)
+            if unasked and stand.state is not Follow.FOLLOWED:
+                yield symbol, Breach(Rule.NOT_SUBSCRIBED, "unsubscribed", stand.cursor)
+            stand.left(Follow.REJECTED if unasked else Follow.PENDING)
 
     def _ticks(self, frame: Frame) -> Found:
         _whole(frame["sent"])

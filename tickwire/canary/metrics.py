@@ -92,6 +92,12 @@ class CanaryMetrics(Collector):
             "From the begin of an attempt to connect, its name's look-up and TLS included, to welcome.",
             observer.handshakes,
         )
+        yield counters(
+            f"{PREFIX}visits",
+            "Attempts of another client to come in, one a minute, by what became of them.",
+            "result",
+            (("ok" if reason is None else reason.value, count) for reason, count in observer.visits.items()),
+        )
 
     def _known_later(self) -> Iterator[Metric]:
         """Yield what has no sample until it is known."""

@@ -32,6 +32,7 @@ class State(StrEnum):
     CONNECTING = "connecting"
     CONNECTED = "connected"
     NO_TOKEN = Reason.NO_TOKEN.value
+    TOKEN_EXPIRED = Reason.TOKEN_EXPIRED.value
     TOKEN_REFUSED = Reason.TOKEN_REFUSED.value
     TLS = Reason.TLS.value
     REFUSED = Reason.REFUSED.value
@@ -52,7 +53,8 @@ class Observer:
         connected: whether a gateway has welcomed us and the connection stands.
         reason: why the last connection ended, or none came about; None: nothing has failed yet.
         reconnects: how often that happened, by reason.
-        handshakes: from the begin of an attempt to `welcome`.
+        handshakes: from the begin of an attempt to `welcome`, of visits too.
+        visits: how often another client came in, by why it did not; None: it did.
         session: the gateway's name of the connection, for its log.
         certificate_not_after: until when the last certificate seen is valid, seconds since 1970.
     """
@@ -62,6 +64,9 @@ class Observer:
         self.stopwatch = Stopwatch()
         self.handshakes = Histogram(HANDSHAKES)
         self.reconnects = Counter(dict.fromkeys(Reason, 0))
+        self.visits: Counter[Reason | None] = Counter(dict.fromkeys((None, *Reason), 0))
+        self._visit: Reason | None = None
+        """How the last visit ended."""
         self.connected = False
         self.reason: Reason | None = None
         self.session = ""
@@ -87,6 +92,16 @@ class Observer:
         self.connected, self.reason = False, reason
         self.reconnects[reason] += 1
         self.judge.closed()
+        return news
+
+    def certified(self, not_after: float) -> None:
+        """A gateway has shown a certificate that is valid until then, seconds since 1970."""
+        self.certificate_not_after = not_after
+
+    def visited(self, reason: Reason | None) -> bool:
+        """Another client was not let in for *reason*, None: it was; return whether that is news."""
+        news, self._visit = reason is not self._visit, reason
+        self.visits[reason] += 1
         return news
 
     # ----------------------------------------------------------------------------------------------------- frames

@@ -45,7 +45,9 @@ class Reason(StrEnum):
         return self in _FINAL
 
 
-_FINAL: Final = frozenset({Reason.NO_TOKEN, Reason.TOKEN_REFUSED, Reason.TLS, Reason.REFUSED})
+_FINAL: Final = frozenset(
+    {Reason.NO_TOKEN, Reason.TOKEN_EXPIRED, Reason.TOKEN_REFUSED, Reason.TLS, Reason.REFUSED}
+)
 _CODES: Final = {
     1012: Reason.RESTART,
     1013: Reason.OVERLOADED,

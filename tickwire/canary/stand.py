@@ -70,7 +70,7 @@ class Stand:
             return [Breach(Rule.REPEATED, f"tick {seq}", cursor)]
         self.cursor = Position(cursor.epoch, seq)
         self.delivered += 1
-        if seq == cursor.seq + 1 + skipped and skipped >= 0:
+        if seq == cursor.seq + 1 + skipped:
             self.conflated += skipped
             return []
         self.missing += seq - cursor.seq - 1

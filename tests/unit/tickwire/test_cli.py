@@ -23,7 +23,7 @@ def _no_process(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a process was started")
 
     monkeypatch.setattr(lifecycle, "run", run)
-    for settings in cli._PROCESSES:
+    for settings in cli._ALL:
         for field in settings.model_fields:
             monkeypatch.delenv(variable(field), raising=False)
 
@@ -40,18 +40,18 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert _exit(["--help"]) == 0
 
     text = capsys.readouterr().out
-    for command in ("demo", "producer", "gateway", "history", "watch", "new-key", "settings"):
+    for command in ("demo", "producer", "gateway", "history", "canary", "watch", "new-key", "settings"):
         assert f"\n    {command} " in text
     assert "tickwire watch AAPL MSFT" in text
 
 
-@pytest.mark.parametrize("process", ["demo", "producer", "gateway", "history"])
+@pytest.mark.parametrize("process", ["demo", "producer", "gateway", "history", "canary"])
 def test_every_setting_is_a_flag(process: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A process's `--help` shows each of its settings as a flag, with its variable."""
     assert _exit([process, "--help"]) == 0
 
     text = capsys.readouterr().out.replace("\n", " ")
-    for settings in cli._PROCESSES:
+    for settings in cli._PROCESSES if process == "demo" else cli._ALL:
         if process in ("demo", settings.__name__.removesuffix("Settings").lower()):
             for field in settings.model_fields:
                 value = "[X]" if settings.model_fields[field].annotation is bool else "X"
@@ -102,6 +102,24 @@ def test_bad_symbol(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["watch", "AA PL"]) == 2
 
     assert "symbol 'AA PL' does not match" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["http://h/v1/stream", "AAPL"], "the address begins with http:"),
+        (["wss://h/v1/stream", "b@d"], "symbol 'B@D' does not match"),
+        (["wss://h/v1/stream", "AAPL", "--token-file", "/nowhere"], "--token-file /nowhere: No such file"),
+        (["wss://h/v1/stream", "AAPL", "--ca", "/nowhere"], "--ca /nowhere: No such file"),
+        (["wss://h/v1/stream", "AAPL", "--ca", __file__], f"--ca {__file__}: no certificates in PEM"),
+        (["wss://h/v1/stream", "AAPL", "--ops-port", "x"], "TICKWIRE_OPS_PORT is 'x', but must be a whole number"),
+    ],
+)
+def test_bad_canary(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a canary cannot be pointed at is said in one sentence before it starts, with exit code 2."""
+    assert cli.main(["canary", *words]) == lifecycle.BAD_INPUT
+
+    assert f"tickwire: {sentence}" in capsys.readouterr().err
 
 
 def test_symbols_are_upper_case_and_distinct() -> None:

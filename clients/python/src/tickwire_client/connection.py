@@ -133,12 +133,12 @@ async def opened(url: str, options: Options, token: str | None) -> AsyncIterator
             logger=_Discreet(logging.getLogger("websockets.client"), {}) if token else None,
             **trust,
         )
-    except (InvalidURI, ValueError) as error:
-        raise Refused(f"{url!r} is no address of a stream: {error}") from error
-    except ssl.SSLError as error:
+    except ssl.SSLError as error:  # before ValueError, which a certificate that is not trusted raises, too
         if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             raise
         raise NotTrusted(f"{url}: TLS: {error}") from error
+    except (InvalidURI, ValueError) as error:
+        raise Refused(f"{url!r} is no address of a stream: {error}") from error
     except InvalidHandshake as error:
         raise _not_upgraded(error) from error
     try:
