@@ -23,7 +23,6 @@ from tests.stack import Stack, Tickwire
 DEPLOY: Final = Path(__file__).parents[2] / "deploy" / "prometheus"
 RATE: Final = 200
 CANARY: Final = ("AAPL", "MSFT")
-_CANARY: Final = "import sys; from tickwire.cli import main; sys.argv[1:] = {!r}; sys.exit(main())"
 READY_S: Final = 60.0
 
 
@@ -75,9 +74,7 @@ class Scene:
         await self.produce()
         self.history = await self.stack.start("history", {})
         self.gateways = await asyncio.gather(*(self.stack.gateway() for _ in range(2)))
-        arguments = ["canary", self.gateways[0].stream, *CANARY]
-        self.stack.through["canary"] = ("-c", _CANARY.format(arguments))
-        self.canary = await self.stack.start("canary", {})
+        self.canary = await self.stack.start("canary", {}, self.gateways[0].stream, *CANARY)
         for process in (self.history, *self.gateways, self.canary):
             await process.ready(deadline=READY_S)
         self.prometheus = await self._open.enter_async_context(

@@ -29,8 +29,10 @@ STEADY: Final = 13
 SLOW: Final = 6
 PAUSE_S: Final = 5.0
 READ_S: Final = 1.5
-"""A slow client reads nothing, and then all there is, in turn: half of the 10 s after which it would be stuck.  One that
-reads all the time, and little, is closed by the kernel after the 30 s of TCP_USER_TIMEOUT (its window stays closed)."""
+"""A slow client reads nothing, and then all there is, in turn: half of the 10 s after which it would be stuck.
+
+One that reads a little all the time is closed by the kernel after TCP_USER_TIMEOUT, 30 s: its window stays closed.
+"""
 ENDS_S: Final = 90.0
 """Longest that an alert goes on after its cause: the slowest look at 15 s, and processes come back within 10 s."""
 CALM_S: Final = 60.0
@@ -73,10 +75,11 @@ async def _scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scen
 
 
 class Trouble:
-    """One fault, from this moment on."""
+    """One fault, from this moment on; *elsewhere*: what another one raises at the same time."""
 
-    def __init__(self, scene: Scene, name: str, rows: list[Row]) -> None:
+    def __init__(self, scene: Scene, name: str, rows: list[Row], *, elsewhere: str = "") -> None:
         self._lookout: Lookout = scene.lookout
+        self._elsewhere = elsewhere
         self._name, self._rows = name, rows
         self._wanted: list[str] = []
         self._began = time.monotonic()
@@ -92,6 +95,7 @@ class Trouble:
         ends = [await self._lookout.ends(alert, healed, ENDS_S) for alert in self._wanted]
         gone = dict(zip(self._wanted, ends, strict=True))
         seen = {firing.name: firing for firing in reversed(self._lookout.seen(self._began))}
+        seen.pop(self._elsewhere, None)
         self._rows += [
             Row(self._name, alert, firing.severity, firing.fired - self._began, gone.get(alert))
             for alert, firing in sorted(seen.items(), key=lambda item: item[1].fired)
@@ -130,9 +134,9 @@ async def test_frozen_gateway_and_slow_clients(scene: Scene, rows: list[Row]) ->
         for reader in slow:
             await reader.follow(healthy.stream, *SYMBOLS)
 
-        frozen = Trouble(scene, "a gateway without CPU (SIGSTOP)", rows)
+        frozen = Trouble(scene, "a gateway without CPU (SIGSTOP)", rows, elsewhere="TickwireSlowClients")
         victim.freeze()
-        crawling = Trouble(scene, "30 % slow clients", rows)
+        crawling = Trouble(scene, "30 % slow clients", rows, elsewhere="TickwireTargetDown")
         dawdling = asyncio.create_task(_dawdle(slow))
         try:
             told = await frozen.raises("TickwireTargetDown", within=100)
@@ -145,7 +149,7 @@ async def test_frozen_gateway_and_slow_clients(scene: Scene, rows: list[Row]) ->
             dawdling.cancel()
             for reader in slow:
                 reader.rate = float("inf")
-        await asyncio.gather(frozen.over(*LATE), crawling.over("TickwireTargetDown", *LATE))
+        await asyncio.gather(frozen.over(*LATE), crawling.over(*LATE))
 
 
 async def _dawdle(readers: Sequence[SlowClient]) -> None:
