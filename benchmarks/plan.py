@@ -3,7 +3,7 @@
     $ .venv/bin/python -m benchmarks.plan --clients 1000000 --symbols 10000 --ticks 20000
     $ .venv/bin/python -m benchmarks.plan --write          # the tables of docs/scaling.md, between its marks
 
-The figures are those of `benchmarks/results/scaling.toml`, which says where each comes from.  A worker is a
+The figures are those of `benchmarks/figures/plan.toml`, which says where each comes from.  A worker is a
 gateway process; it takes one core.  All shares are from 0 to 1, all rates per second, all prices in one currency.
 """
 
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from benchmarks.queue_table import queue_table, read_rows
 
-FIGURES: Final = Path(__file__).parent / "results" / "scaling.toml"
+FIGURES: Final = Path(__file__).parent / "figures" / "plan.toml"
 PAGE: Final = Path(__file__).parents[1] / "docs" / "scaling.md"
 MONTH_S: Final = 730 * 3600
 LEAST_NODES: Final = 3
@@ -28,7 +28,7 @@ LEAST_NODES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was measured; see `benchmarks/results/scaling.toml`."""
+    """What was measured; see `benchmarks/figures/plan.toml`."""
 
     write_us: float
     """A gateway's CPU for one write to one client."""

@@ -1,4 +1,4 @@
-"""What live queues cost the broker, as a table: from `benchmarks/results/scaling-queues.json`."""
+"""What live queues cost the broker, as a table: from `benchmarks/figures/queues.json`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-RESULTS: Final = Path(__file__).parent / "results" / "scaling-queues.json"
+RESULTS: Final = Path(__file__).parent / "figures" / "queues.json"
 _COLUMNS: Final = (
     ("RabbitMQ", "broker", ""),
     ("symbols", "symbols", ",d"),
