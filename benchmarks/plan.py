@@ -3,7 +3,7 @@
     $ .venv/bin/python -m benchmarks.plan --clients 1000000 --symbols 10000 --ticks 20000
     $ .venv/bin/python -m benchmarks.plan --write          # the tables of docs/scaling.md, between its marks
 
-The figures are those of `benchmarks/results/scaling.toml`, which says where each comes from.  A worker is a
+The figures are those of `benchmarks/figures/plan.toml`, which says where each comes from.  A worker is a
 gateway process; it takes one core.  All shares are from 0 to 1, all rates per second, all prices in one currency.
 """
 
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from benchmarks.queue_table import queue_table, read_rows
 
-FIGURES: Final = Path(__file__).parent / "results" / "scaling.toml"
+FIGURES: Final = Path(__file__).parent / "figures" / "plan.toml"
 PAGE: Final = Path(__file__).parents[1] / "docs" / "scaling.md"
 MONTH_S: Final = 730 * 3600
 LEAST_NODES: Final = 3
@@ -28,7 +28,7 @@ LEAST_NODES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was measured; see `benchmarks/results/scaling.toml`."""
+    """What was measured; see `benchmarks/figures/plan.toml`."""
 
     write_us: float
     """A gateway's CPU for one write to one client."""
@@ -87,7 +87,9 @@ class Demand:
     memory_gb: float = 32.0
     """Of such a machine; a fifth of it is left to the system."""
     buckets: int = 0
-    """Of each worker; 0: a queue per symbol."""
+    """Of each reader; 0: a queue per symbol."""
+    sharing: int = 1
+    """Workers that one reader of the broker feeds; 1: each reads for itself, and nothing else is built."""
     peak: float = 3.0
     """Peak over the month's average: traffic is paid by the average."""
     per_core: float = 15.0
@@ -109,7 +111,7 @@ class Plan:
     memory_gb: float
     """Of all workers, clients included."""
     copies: float
-    """Messages that the broker hands to workers."""
+    """Messages that the broker hands out."""
     queues: int
     bindings: int
     broker_cores: float
@@ -118,7 +120,7 @@ class Plan:
     """For queues and bindings, without messages."""
     nodes: int
     follow_s: float
-    """CPU seconds of the broker when every worker follows everything anew."""
+    """CPU seconds of the broker when everything is bound anew."""
     gbit: float
     """To clients, at the peak."""
     tb: float
@@ -141,11 +143,12 @@ def plan(figures: Figures, demand: Demand) -> Plan:
     per_worker = clients_per_worker(figures, demand)
     needed = ceil(demand.clients / per_worker)
     workers = ceil(needed * (1 + demand.spare))
-    followed = min(demand.symbols, min(demand.clients, per_worker) * demand.each)
+    readers = ceil(workers / demand.sharing)
+    followed = min(demand.symbols, min(demand.clients, per_worker * demand.sharing) * demand.each)
     machines = ceil(workers / demand.cores)
-    copies = demand.ticks * workers * followed / demand.symbols
-    queues = workers * (min(demand.buckets, followed) or followed)
-    bindings = workers * followed
+    copies = demand.ticks * readers * followed / demand.symbols
+    queues = readers * (min(demand.buckets, followed) or followed)
+    bindings = readers * followed
     broker_us = demand.ticks * figures.take_us + copies * figures.copy_us
     broker_cores = broker_us / 1e6 / demand.busy
     broker_gb = _broker_kb(figures, demand, queues, bindings) / 1e6
@@ -217,6 +220,7 @@ PLANS: Final = (
     ("100,000 clients", Demand(100_000, symbols=5_000, ticks=10_000, buckets=64)),
     ("1 million clients", Demand(buckets=64)),
     ("1 million, a queue per symbol", Demand()),
+    ("1 million, a reader for 8 workers (not built)", Demand(buckets=64, sharing=8)),
     ("1 million, 3 symbols, `max_rate` 1", Demand(each=3, deliveries=3, writes=3, buckets=64)),
 )
 """The plans of docs/scaling.md."""
@@ -230,7 +234,7 @@ _ROWS: Final = (
     ("workers (one core each), spare ones included", "workers", ",.0f"),
     ("gateway machines", "machines", ",.0f"),
     ("memory of all workers, GB", "memory_gb", ",.0f"),
-    ("messages a second from the broker to workers", "copies", ",.0f"),
+    ("messages a second from the broker", "copies", ",.0f"),
     ("live queues", "queues", ",.0f"),
     ("bindings", "bindings", ",.0f"),
     ("broker: cores", "broker_cores", ",.1f"),

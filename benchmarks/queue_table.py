@@ -1,4 +1,4 @@
-"""What live queues cost the broker, as a table: from `benchmarks/results/scaling-queues.json`."""
+"""What live queues cost the broker, as a table: from `benchmarks/figures/queues.json`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-RESULTS: Final = Path(__file__).parent / "results" / "scaling-queues.json"
+RESULTS: Final = Path(__file__).parent / "figures" / "queues.json"
 _COLUMNS: Final = (
     ("RabbitMQ", "broker", ""),
     ("symbols", "symbols", ",d"),
@@ -28,12 +28,17 @@ _COLUMNS: Final = (
 
 
 def queue_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return a Markdown table of *rows*, in their order."""
+    """Return a Markdown table of *rows*: by version, symbols, and queues."""
     lines = [" | ".join(head for head, _, _ in _COLUMNS), "|".join("---:" for _ in _COLUMNS)]
-    for row in rows:
+    for row in sorted(rows, key=_order):
         values = {**row, "symbol_kb": row["memory_mb"] * 1_000 / row["symbols"]}
         lines.append(" | ".join(format(values[key], style) for _, key, style in _COLUMNS))
     return "".join(f"| {line} |\n" if " | " in line else f"|{line}|\n" for line in lines)
+
+
+def _order(row: Mapping[str, Any]) -> tuple[list[int], int, int]:
+    version = [int(part) for part in row["broker"].split(".")]
+    return version, row["symbols"], -1 if row["queues"] == "symbol" else row["live"]
 
 
 def read_rows(path: Path = RESULTS) -> list[dict[str, Any]]:

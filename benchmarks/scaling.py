@@ -7,7 +7,7 @@ Per division of the symbols, on one broker, one after the other: one `RabbitSour
 as a gateway does; then ticks of all symbols are published for a while; then its connection is closed.  Meanwhile a
 publisher in another process sends one tick every 10 ms and notes the longest wait for a confirm: what everybody
 else notices.  The broker's memory is its allocated memory after a collection of every process.  The rows go into
-`benchmarks/results/scaling-queues.json`, those of another broker's version stay.
+`benchmarks/figures/queues.json`, those of another broker's version stay.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from services.market.wire import encode_tick, message_id
 from services.runtime.clock import SystemClock
 from tests.brokers import Broker, find_broker
 
-RESULTS: Final = Path(__file__).parent / "results" / "scaling-queues.json"
+RESULTS: Final = Path(__file__).parent / "figures" / "queues.json"
 LAYOUTS: Final = (
     *((1_000, text) for text in ("symbol", "bucket:64")),
     *((10_000, text) for text in ("symbol", "bucket:1", "bucket:16", "bucket:64", "bucket:256", "bucket:1024")),

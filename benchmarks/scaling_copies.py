@@ -5,7 +5,7 @@
 
 The slope is a copy's cost, the rest that of taking a message in, routing it, confirming it and writing the log.
 Messages of 100 symbols, 1,000 a second or *rate*, or what the broker keeps up with: the more, the cheaper each is.
-Printed, and copied by hand into `benchmarks/results/scaling.toml`.
+Printed, and copied by hand into `benchmarks/figures/plan.toml`.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ DEMANDS = st.builds(
     spare=st.floats(0, 1),
     cores=st.integers(1, 64),
     buckets=st.integers(0, 1_024),
+    sharing=st.integers(1, 16),
 ).map(lambda demand: replace(demand, memory_gb=8.0 * demand.cores))
 MORE = st.floats(1, 4)
 
