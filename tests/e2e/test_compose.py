@@ -8,7 +8,6 @@ import math
 import re
 import ssl
 from collections.abc import Iterator
-from functools import partial
 from typing import Final
 
 import aiohttp
@@ -28,6 +27,10 @@ SYMBOLS: Final = ("AAPL", "MSFT", "NVDA", "AMZN", "JPM")
 VISITORS: Final = 4
 ENOUGH: Final = 50
 """Ticks that each visitor waits for."""
+SELDOM: Final = ("tickwire_gc_pause_seconds",)
+"""What happens less than once in 20 s in a stack that nobody loads."""
+RECORDED_S: Final = 180.0
+"""Until every recording rule has a value: some are recorded once a minute, from what others have recorded."""
 _SHOWN_TOKEN: Final = "n0b0dys-t0k3n"  # noqa: S105 - nobody's
 _SHOWN: Final = {"15672/tcp", "9090/tcp", "3000/tcp"}
 """Ports of the services that people administer; they stay on the loopback interface."""
@@ -67,12 +70,21 @@ async def test_prometheus_sees_every_target(stack: Stack) -> None:
 
 
 async def test_dashboards_show_something(stack: Stack, context: ssl.SSLContext) -> None:
-    """Every query of every dashboard brings numbers from the running Prometheus."""
-    queries = dict(_queries())
-    assert queries
+    """Every query of every dashboard brings a number from the running Prometheus.
+
+    But those about what may not have happened; under load it does (`tests/monitoring/test_dashboards.py`).
+    """
+    silent = {panel: query for panel, query in _queries() if not any(word in query for word in SELDOM)}
+    assert silent
+
+    def ask() -> dict[str, str]:
+        for panel, query in list(silent.items()):
+            if any(map(math.isfinite, stack.values(query).values())):
+                del silent[panel]
+        return silent
+
     async with visitors(VISITORS, SYMBOLS, url=stack.url, context=context):
-        for panel, query in queries.items():
-            await until(partial(stack.values, query), _is_shown, what=f"{panel}: {query}")
+        await until(ask, lambda left: not left, what="these show nothing", patience=RECORDED_S)
 
 
 async def test_killed_gateway(stack: Stack, context: ssl.SSLContext) -> None:
@@ -239,7 +251,3 @@ def _queries() -> Iterator[tuple[str, str]]:
     for name, dashboard in dashboards().items():
         for question in questions(dashboard):
             yield f"{name}, {question.where}", question.expression
-
-
-def _is_shown(values: dict[str, float]) -> bool:
-    return bool(values) and not any(map(math.isnan, values.values()))
