@@ -159,6 +159,20 @@ QUEUES: Final = Row(
             Query(rate("tickwire_transitions_delayed_total"), "delayed"),
         ),
         graph(
+            "Queues at RabbitMQ",
+            "That each gateway holds: as many as symbols, or at most K where TICKWIRE_QUEUES is bucket:K.  Beyond "
+            "20,000 in all, use buckets.",
+            "none",
+            Query(chosen("tickwire_broker_queues"), "{{instance}}"),
+            decimals=0,
+        ),
+        graph(
+            "Ticks that nobody follows",
+            "Came in a bucket's queue while their symbol was being unbound; 0 with a queue per symbol.",
+            "cps",
+            Query(rate("tickwire_ticks_unwanted_total", "instance"), "{{instance}}"),
+        ),
+        graph(
             "Ticks from RabbitMQ",
             "Received by each gateway, and the messages that carried them.",
             "cps",
