@@ -43,11 +43,11 @@ def _bindings(broker: Broker) -> Iterator[tuple[str, str]]:
 
 
 def consumers(broker: Broker) -> Counter[int]:
-    """Return how many queues have so many consumers, by that number, without the `SHARED` ones."""
+    """Return how many queues have so many consumers, by that number, without `SHARED` and `APART` ones."""
     found: Counter[int] = Counter()
     for line in broker.ctl("list_queues", "name", "consumers").splitlines()[1:]:
         name, _, count = line.partition("\t")
-        if not name.startswith(SHARED):
+        if not name.startswith(SHARED + APART):
             found[int(count)] += 1
     return found
 
