@@ -148,6 +148,19 @@ async def test_frozen_gateway_and_slow_clients(scene: Scene, rows: list[Row]) ->
         await asyncio.gather(frozen.over(*LATE), crawling.over(*LATE))
 
 
+async def test_frozen_broker(scene: Scene, rows: list[Row]) -> None:
+    """RabbitMQ frozen: connections are gone within 80 s; other pages are what follows from it, and end with it."""
+    await scene.lookout.calm(CALM_S, besides=LATE)
+    trouble = Trouble(scene, "RabbitMQ frozen (SIGSTOP)", rows)
+    scene.broker.freeze()
+    try:
+        await trouble.raises("TickwireFeedStale", within=45)
+        await trouble.raises("TickwireBrokerDisconnected", within=80)
+    finally:
+        scene.broker.thaw()
+    await trouble.over("TickwireProducerLeaders", "TickwireHistoryAbsent", "TickwireTargetDown", *LATE)
+
+
 def _ignore(raw: bytes) -> None:
     """Nothing: the checker has seen it."""
     del raw
