@@ -34,12 +34,12 @@ UNSENT_BYTES: Final = 16 * 1024
 """TCP_NOTSENT_LOWAT: with it the kernel swallows 94 KB for a client that reads nothing, without it 3.3 MB."""
 
 LINGER_MS: Final = 30_000
-"""TCP_USER_TIMEOUT of a connection that we have closed: after so many milliseconds without an answer to what is left,
-the kernel gives it up.
+"""TCP_USER_TIMEOUT of a connection that we have closed: after so many milliseconds without an answer to what is
+left, the kernel gives it up.
 
 Not before: Linux counts the whole time in which the client's window is smaller than what waits first, whatever the
-client takes meanwhile.  Readers of 3 KB/s with a receive buffer of 4 KB were gone after 31 s (measured on 6.18).  Who
-is stuck, and who is gone, `look` and `turn` find out.
+client takes meanwhile.  Readers of 3 KB/s with a receive buffer of 4 KB were gone after 31 s (measured on 6.18).
+Who is stuck, and who is gone, `look` and `turn` find out.
 """
 _RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER with 0 s: the socket and the 2.8 MB in it are gone at once (a plain abort leaves FIN-WAIT-1)."""
