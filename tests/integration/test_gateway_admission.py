@@ -183,6 +183,7 @@ async def test_what_comes_behind_a_token_waits_for_it() -> None:
         assert server.counters.handshakes[Handshake.OK] == 1
 
 
+@pytest.mark.slow
 async def test_who_leaves_while_a_token_is_checked_leaves_no_trace() -> None:
     """Clients that go before their token was checked take none of their subject's connections for ever."""
     async with gateway(known=KNOWN, max_per_subject=1) as server, visitor() as http:

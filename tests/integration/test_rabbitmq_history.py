@@ -274,6 +274,7 @@ async def test_a_closed_desk_takes_nothing(vhost_url: str) -> None:
         assert asker.port.present
 
 
+@pytest.mark.slow
 async def test_history_is_absent_after_ten_seconds_and_comes_back(vhost_url: str) -> None:
     """Asked in vain for 10 s, history is absent; when a desk opens again, probes notice without being asked."""
     loop = asyncio.get_running_loop()

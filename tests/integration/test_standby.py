@@ -112,6 +112,7 @@ async def test_a_leader_that_ends_leaves_at_once(stack: Stack) -> None:
             await settled(client, record)
 
 
+@pytest.mark.slow
 async def test_a_standby_leads_after_a_freeze(stack: Stack) -> None:
     """A frozen leader is followed within 3 heartbeats; woken, it waits, and what it writes confuses nobody."""
     async with Record(stack.broker_url) as record:
@@ -142,6 +143,7 @@ async def test_a_standby_leads_after_a_freeze(stack: Stack) -> None:
             await settled(client, record)
 
 
+@pytest.mark.slow
 async def test_a_second_producer_is_refused(stack: Stack) -> None:
     """Without --standby a producer that finds another one ends after 10 s with a sentence that names both ways."""
     leader = await stack.producer(RATE=RATE)

@@ -14,8 +14,8 @@ from typing import Any, Final, Self
 
 import yaml
 
-from services.errors import MissingRequirement
-from tests.brokers import LocalBroker, free_ports, local_folder
+from tests.brokers import LocalBroker, free_ports
+from tests.monitoring.broker import watched_broker
 from tests.monitoring.lookout import Lookout
 from tests.monitoring.prometheus import Prometheus, configuration
 from tests.stack import Stack, Tickwire
@@ -68,7 +68,7 @@ class Scene:
     # ------------------------------------------------------------------------------------------------ inside
 
     async def _begin(self) -> None:
-        self.broker = await asyncio.to_thread(_broker, self._statistics)
+        self.broker = await asyncio.to_thread(watched_broker, self._statistics)
         self._open.callback(self.broker.remove)
         self.stack = await self._open.enter_async_context(Stack(self.broker.url))
         await self.produce()
@@ -106,17 +106,3 @@ class Scene:
             said = own.get(job["job_name"], {})
             job |= {key: said[key] for key in ("scrape_interval", "scrape_timeout") if key in said}
         return found
-
-
-def _broker(statistics: int) -> LocalBroker:
-    """Return a running RabbitMQ that shows its figures at port *statistics*."""
-    if (folder := local_folder()) is None:
-        raise MissingRequirement("the tests of monitoring need rabbitmq-server (3.10 or later) on this machine")
-    settings = f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {statistics}\n"
-    broker = LocalBroker(folder, plugins=["rabbitmq_prometheus"], settings=settings)
-    try:
-        broker.start()
-    except BaseException:
-        broker.remove()
-        raise
-    return broker

@@ -22,16 +22,14 @@ import trustme
 import yaml
 
 from gateway.admission.apikeys import KEY_BYTES, key_text, line
-from services.errors import MissingRequirement
-from tests.brokers import LocalBroker, free_ports, local_folder
+from tests.brokers import LocalBroker, free_ports
+from tests.monitoring.broker import watched_broker
 from tests.monitoring.prometheus import Prometheus, configuration
 from tests.stack import Stack, Tickwire
 
 SCRAPE_S: Final = 5
 RABBITMQ_S: Final = 15
 """Between two scrapes, as deploy/prometheus/prometheus.yml says."""
-STATISTICS_MS: Final = 10_000
-"""RabbitMQ's `collect_statistics_interval`, as deploy/rabbitmq/rabbitmq.conf says."""
 RATE: Final = 400
 SYMBOLS: Final = [f"W{n:02}" for n in range(20)]
 QUIET: Final = [f"Q{n:02}" for n in range(40)]
@@ -87,7 +85,7 @@ class Stage:
     # ------------------------------------------------------------------------------------------------ inside
 
     async def _begin(self) -> None:
-        self.broker = await asyncio.to_thread(_broker, self._statistics)
+        self.broker = await asyncio.to_thread(watched_broker, self._statistics)
         self._open.callback(self.broker.remove)
         self.stack = await self._open.enter_async_context(Stack(self.broker.url))
         await self._start("producer", RATE=RATE, SEED=7, SYMBOLS=self._symbols())
@@ -154,20 +152,3 @@ class Stage:
         issued.private_key_pem.write_to_path(self.folder / "key.pem")
         issued.cert_chain_pems[0].write_to_path(self.folder / "cert.pem")
         return {"TLS_CERT": str(self.folder / "cert.pem"), "TLS_KEY": str(self.folder / "key.pem")}
-
-
-def _broker(statistics: int) -> LocalBroker:
-    """Return a running RabbitMQ that shows its figures at port *statistics*."""
-    if (folder := local_folder()) is None:
-        raise MissingRequirement("the tests of monitoring need rabbitmq-server (3.10 or later) on this machine")
-    settings = (
-        f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {statistics}\n"
-        f"collect_statistics_interval = {STATISTICS_MS}\n"
-    )
-    broker = LocalBroker(folder, plugins=["rabbitmq_prometheus"], settings=settings)
-    try:
-        broker.start()
-    except BaseException:
-        broker.remove()
-        raise
-    return broker
