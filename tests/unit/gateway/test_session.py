@@ -17,7 +17,7 @@ from gateway.closing import GONE, RESTART, TOO_SLOW
 from gateway.counters import Eviction
 from gateway.frames import Error, Pong
 from gateway.outbox import ROOM_BYTES
-from gateway.session import PING_S, Session
+from gateway.session import LINGER_MS, PING_S, UNSENT_BYTES, Session, tune
 from gateway.wires import framing
 from gateway.wires.native import encode
 
@@ -35,6 +35,7 @@ class Wire:
         self.reading = True
         self.error: Exception | None = None
         self.protocol: Session | None = None
+        self.connection: socket.socket | None = None
 
     def write(self, data: bytes) -> None:
         """Take what fits, buffer the rest and say so."""
@@ -78,8 +79,12 @@ class Wire:
         self.closing = self.closed = True
 
     def get_extra_info(self, name: str) -> Any:
-        """There is no socket."""
-        assert name == "socket"
+        """There is no socket unless the test gave one, and no TLS."""
+        return self.connection if name == "socket" else None
+
+    def set_write_buffer_limits(self, high: int, low: int) -> None:
+        """It pauses as soon as a byte waits."""
+        assert (high, low) == (0, 0)
 
 
 class Hands:
@@ -414,6 +419,18 @@ def test_a_socket_that_is_gone_is_not_written_to() -> None:
         bench.session.outbox.fd = 7
         end(bench.session)
         assert bench.session.outbox.fd == -1
+
+
+def test_the_kernel_gives_up_closed_connections_only() -> None:
+    """TCP_USER_TIMEOUT is set when we close: before, Linux ends slow readers by it, whatever they take."""
+    bench = Bench()
+    with socket.socket() as connection:
+        bench.wire.connection = connection
+        tune(cast("asyncio.Transport", bench.wire))
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == UNSENT_BYTES
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
+        bench.session.finish()
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == LINGER_MS
 
 
 def test_ending_interrupts_the_handler_once() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import time
 import weakref
+from collections.abc import Callable
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -56,13 +57,30 @@ async def test_a_loop_that_stands_still_is_seen() -> None:
     await eventually(late)
 
 
-async def test_the_timer_ends_with_its_object() -> None:
-    """Nothing keeps the histogram alive but its registry."""
+class Timers:
+    """A loop that only notes which timers are set."""
+
+    def __init__(self) -> None:
+        self.set: list[tuple[Callable[..., object], tuple[object, ...]]] = []
+
+    def call_later(self, _: float, callback: Callable[..., object], *arguments: object) -> None:
+        """Note it."""
+        self.set.append((callback, arguments))
+
+
+def test_the_timer_ends_with_its_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing keeps the histogram alive but its registry, and a timer that finds nobody is the last one."""
+    timers = Timers()
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: timers)
     lag = LoopLag(CollectorRegistry(), SystemClock())
     lag.start()
+    ((ring, arguments),) = timers.set
+    ring(*arguments)
+    assert len(timers.set) == 2
     gone = weakref.ref(lag)
     del lag
     gc.collect()
 
     assert gone() is None
-    await asyncio.sleep(PERIOD_S * 1.5)  # the timer finds nobody, and is not set again
+    ring(*arguments)
+    assert len(timers.set) == 2
