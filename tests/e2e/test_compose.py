@@ -15,6 +15,7 @@ import pytest
 
 from deploy.grafana.__main__ import dashboards
 from tests.checker import Checker
+from tests.e2e.sockets import client_session
 from tests.e2e.stack import GATEWAYS, HISTORIES, NAMED, PRODUCERS, Stack
 from tests.e2e.until import SOON, until
 from tests.e2e.visitor import Visitor, visitors
@@ -52,7 +53,7 @@ async def test_ticks_of_both_gateways(stack: Stack, context: ssl.SSLContext) -> 
 
 async def test_certificate_is_not_trusted_by_others(stack: Stack) -> None:
     """A client that does not know the local authority is not let in by mistake."""
-    async with aiohttp.ClientSession() as http:
+    async with client_session() as http:
         with pytest.raises(aiohttp.ClientConnectorCertificateError):
             await http.ws_connect(stack.url)
 
@@ -162,9 +163,9 @@ async def test_containers_are_hardened(stack: Stack) -> None:
 
 async def test_operations_stay_inside(stack: Stack, context: ssl.SSLContext) -> None:
     """Nobody reaches a process's operations through the proxy, and no port of theirs is published."""
-    async with aiohttp.ClientSession() as http:
+    async with client_session(context) as http:
         for path in ("metrics", "livez", "readyz"):
-            async with http.get(f"https://localhost:{stack.https}/{path}", ssl=context) as answer:
+            async with http.get(f"https://localhost:{stack.https}/{path}") as answer:
                 assert answer.status == 404, path
     for service in (*GATEWAYS, *PRODUCERS, *HISTORIES):
         assert not stack.containers()[service]["HostConfig"]["PortBindings"], service
@@ -173,9 +174,9 @@ async def test_operations_stay_inside(stack: Stack, context: ssl.SSLContext) -> 
 async def test_strict_transport(stack: Stack, context: ssl.SSLContext) -> None:
     """Browsers are told to use TLS only for a name of its own, and not for everything on localhost."""
     url, name = f"https://127.0.0.1:{stack.https}/", "Strict-Transport-Security"
-    async with aiohttp.ClientSession() as http:
+    async with client_session(context) as http:
         for host, wanted in ((NAMED, "max-age=31536000"), ("localhost", None)):
-            async with http.get(url, headers={"Host": host}, server_hostname=host, ssl=context) as answer:
+            async with http.get(url, headers={"Host": host}, server_hostname=host) as answer:
                 assert (answer.status, answer.headers.get(name)) == (200, wanted), host
                 assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
 
@@ -196,9 +197,9 @@ async def _knock(stack: Stack, context: ssl.SSLContext) -> None:
     headers = {"Authorization": f"Bearer {_SHOWN_TOKEN}"}
     names = ("tickwire.v1", f"bearer.{_SHOWN_TOKEN}")
     url = f"{stack.url}?ticket={_SHOWN_TOKEN}"
-    async with aiohttp.ClientSession() as http:
+    async with client_session(context) as http:
         try:
-            async with http.ws_connect(url, headers=headers, protocols=names, ssl=context) as wire:
+            async with http.ws_connect(url, headers=headers, protocols=names) as wire:
                 await wire.receive(timeout=10)
         except (aiohttp.ClientError, TimeoutError):
             pass  # whether it was let in is not the question

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-import aiohappyeyeballs
 import aiohttp
 
 from tests.checker import Checker
-from tests.eventually import eventually
+from tests.e2e.sockets import client_session
 
 PATIENCE_S: Final = 0.2
 """Between two attempts to connect."""
@@ -60,14 +58,7 @@ async def visitors(
 ) -> AsyncIterator[list[Visitor]]:
     """Have *count* visitors of *symbols* stay while the context lasts; a violation by then is an error."""
     guests = [Visitor(f"visitor {number}", symbols) for number in range(count)]
-    sockets: list[socket.socket] = []
-
-    def plug(address: aiohappyeyeballs.AddrInfoType) -> socket.socket:
-        sockets.append(socket.socket(*address[:3]))
-        return sockets[-1]
-
-    connector = aiohttp.TCPConnector(ssl=context, limit=0, socket_factory=plug)
-    async with aiohttp.ClientSession(connector=connector) as http:
+    async with client_session(context) as http:
         stays = [asyncio.create_task(guest.stay(http, url)) for guest in guests]
         try:
             yield guests
@@ -77,12 +68,3 @@ async def visitors(
             for stay in stays:
                 stay.cancel()
             await asyncio.gather(*stays, return_exceptions=True)
-    await _unplug(sockets)
-
-
-async def _unplug(sockets: list[socket.socket]) -> None:
-    """Return once all *sockets* are closed: asyncio waits up to 30 s for the peer's TLS farewell otherwise."""
-    for plug in sockets:
-        with contextlib.suppress(OSError):  # closed already
-            plug.shutdown(socket.SHUT_RDWR)
-    await eventually(lambda: all(plug.fileno() == -1 for plug in sockets))
