@@ -48,7 +48,7 @@ def test_answers_name_the_interval() -> None:
 
 
 def test_a_list_names_candles_first() -> None:
-    """The answer to `list` has the candles in a frame of their own, before the ticks; none where there are none."""
+    """The answer to `list` has the candles in a frame of their own, before the ticks."""
     ticks = {A: Subscription(None, None, Following.LIVE)}
     lines = {"A": {"cursor": None, "max_rate": None, "state": "live"}}
     candles = {"op": "subscriptions", "id": 3, "symbols": {}, "candles": {"A": ["1s", "1m"], "BRK.B": ["1m"]}}
