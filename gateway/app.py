@@ -31,6 +31,7 @@ from gateway.wires.native.desk import ClientFeed
 from gateway.wires.native.encode import HEARTBEAT_S, encode
 from gateway.wires.native.stream import Stream
 from gateway.wires.pages import Page, add_pages, read_pages
+from gateway.wires.spec.serving import Document, add_documents, documents
 from gateway.wires.ticketing import Ticketing
 from gateway.wires.visitor import arrival, visitors
 from services.broker.admission import Admission
@@ -91,6 +92,7 @@ async def run(
         binding=TokenBucket(settings.bind_rate, settings.bind_burst, clock.monotonic()),
     )
     pages = await asyncio.to_thread(read_pages)
+    written = await asyncio.to_thread(documents, settings)
     doors: list[Doorway] = []
     collector = GatewayCollector(
         sessions.counters,
@@ -112,7 +114,7 @@ async def run(
             operations(settings.ops_host, settings.ops_port, registry=registry, ready=ready) as ops_port,
         ):
             runner = web.AppRunner(
-                application(settings, feed, sessions, entrance, pages),
+                application(settings, feed, sessions, entrance, pages, written=written),
                 shutdown_timeout=CLEANUP_S,
             )
             await runner.setup()
@@ -171,9 +173,15 @@ def build_sessions(settings: GatewaySettings, clock: Clock) -> Sessions:
 
 
 def application(
-    settings: GatewaySettings, feed: ClientFeed, sessions: Sessions, entrance: Entrance, pages: dict[str, Page]
+    settings: GatewaySettings,
+    feed: ClientFeed,
+    sessions: Sessions,
+    entrance: Entrance,
+    pages: dict[str, Page],
+    *,
+    written: dict[str, Document],
 ) -> web.Application:
-    """Return the routes for clients."""
+    """Return the routes for clients.  *written*: the documents of the wires."""
     app = web.Application(client_max_size=BODY_BYTES, middlewares=[arrival])
     reception, trusted = entrance.reception, entrance.trusted
     secure_answers(app, lambda request: read_caller(request, trusted).secure)
@@ -181,6 +189,7 @@ def application(
     ticketing = Ticketing(reception, trusted, entrance.origins)
     app.router.add_post("/v1/ticket", ticketing.serve)
     app.router.add_options("/v1/ticket", ticketing.preflight)
+    add_documents(app, written)
     add_pages(app, pages)
     return app
 

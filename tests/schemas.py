@@ -34,8 +34,9 @@ def _closed(part: Any) -> Any:
     if isinstance(part, dict):
         if part.get("type") == "object" and "properties" in part and "additionalProperties" not in part:
             part["additionalProperties"] = False
-        for value in part.values():
-            _closed(value)
+        for name, value in part.items():
+            if name != "allOf":  # its parts add to each other
+                _closed(value)
     elif isinstance(part, list):
         for value in part:
             _closed(value)

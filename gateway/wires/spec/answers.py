@@ -16,11 +16,12 @@ CSV: Final = "text/csv"
 
 _HEADERS: Final[Mapping[str, Schema]] = {
     "ETag": text("Names this answer; send it as `If-None-Match` and an unchanged one is 304, without a body."),
+    "Link": text("Where the next page is, where there is one."),
     "Cache-Control": text("How long the answer may be kept."),
     "Retry-After": integer("Seconds after which to ask again."),
     "WWW-Authenticate": text("How to show a token.", const="Bearer"),
     "Tickwire-Resumed": text(
-        "Whether the stream goes on where `Last-Event-ID` says: `all` symbols do, some have a `gap`, or `none` does.",
+        "Whether the stream goes on where `Last-Event-ID` says: `all` symbols, with a `gap`, or `none`.",
         enum=["all", "gap", "none"],
     ),
 }

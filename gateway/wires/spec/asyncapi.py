@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from gateway.wires.spec import commands, frames, market
+from gateway.wires.spec import commands, events, frames, market
 from gateway.wires.spec.bounds import Bounds
 from gateway.wires.spec.closedlists import close_codes, closed_lists
 from gateway.wires.spec.message import Message
@@ -19,10 +19,12 @@ VERSION: Final = "3.0.0"
 """Of AsyncAPI."""
 STREAM: Final = "/v1/stream"
 """The address of the native wire."""
+SSE: Final = "/v1/sse"
+"""The address of the events."""
 SUBPROTOCOL: Final = "tickwire.v1"
 
 _UNASKED: Final = ("welcome", "authorized", "status", "heartbeat", "reconnect", "unsubscribed")
-_MARKET: Final = ("snapshot", "day", "ticks", "gap", "epoch", "session")
+_MARKET: Final = ("snapshot", "day", "ticks", "candles", "gap", "epoch", "session")
 _DESCRIPTION: Final = """\
 A client follows symbols and gets each of their ticks once, in order, or is told exactly which ones it did not get.
 
@@ -31,12 +33,18 @@ server-sent events, for whatever has no WebSocket.
 
 Client and gateway each keep one cursor per symbol: the last position accounted for.  A position is an epoch and \
 a seq; it is the same on every gateway, so that a client resumes anywhere."""
+_SSE: Final = """\
+`text/event-stream`: each event's name is the `op` of its message, its data the message itself.  Events that move \
+a cursor carry an id with the positions of all symbols; send the last one as `Last-Event-ID`, or in the query as \
+`last_event_id`, to go on at any gateway.  A comment comes after 15 s of silence.
+
+How to ask for it: `GET /v1/sse`, under HTTP."""
 _LICENSE: Final = {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
 
 
 def asyncapi(bounds: Bounds) -> dict[str, Any]:
     """Return the document of a gateway with these *bounds*."""
-    said, heard = commands.commands(bounds), frames.frames()
+    said, heard, streamed = commands.commands(bounds), frames.frames(), events.events()
     return {
         "asyncapi": VERSION,
         "info": {
@@ -46,11 +54,11 @@ def asyncapi(bounds: Bounds) -> dict[str, Any]:
             "license": _LICENSE,
         },
         "defaultContentType": "application/json",
-        "servers": {"gateway": _server(bounds)},
-        "channels": {"stream": _channel([*said, *heard])},
-        "operations": _operations(said, heard),
+        "servers": {"gateway": _server(bounds, "ws"), "http": _server(bounds, "http")},
+        "channels": {"stream": _stream([*said, *heard]), "sse": _sse(streamed)},
+        "operations": {**_operations(said, heard), "events": _events(streamed)},
         "components": {
-            "messages": {message.name: _message(message) for message in (*said, *heard)},
+            "messages": {message.name: _message(message) for message in (*said, *heard, *streamed)},
             "schemas": schemas(),
             "securitySchemes": _security(bounds),
         },
@@ -64,18 +72,19 @@ def schemas() -> dict[str, Schema]:
         "Tick": market.tick(),
         "Position": market.position(),
         "Day": market.day(),
+        "Candle": market.candle(),
         "Limits": frames.limits(),
         "Accepted": frames.accepted(),
         "Subscription": frames.subscription(),
     }
 
 
-def _server(bounds: Bounds) -> dict[str, Any]:
+def _server(bounds: Bounds, protocol: str) -> dict[str, Any]:
     asked = {"security": [_at(f"components/securitySchemes/{name}") for name in _security(bounds)]}
     return {
         "host": "{host}",
-        "protocol": "ws",
-        "description": "Any gateway; they are all the same.  Behind TLS: `wss`.",
+        "protocol": protocol,
+        "description": f"Any gateway; they are all the same.  Behind TLS: `{protocol}s`.",
         "variables": {"host": {"default": "localhost:8080", "description": "Host and port of a gateway."}},
         **(asked if bounds.tokens else {}),
     }
@@ -97,7 +106,7 @@ def _security(bounds: Bounds) -> dict[str, Any]:
     return {"bearer": bearer, "ticket": ticket} if bounds.tickets else {"bearer": bearer}
 
 
-def _channel(messages: Sequence[Message]) -> dict[str, Any]:
+def _stream(messages: Sequence[Message]) -> dict[str, Any]:
     return {
         "address": STREAM,
         "title": "The native wire",
@@ -107,6 +116,29 @@ def _channel(messages: Sequence[Message]) -> dict[str, Any]:
         "messages": {message.name: _at(f"components/messages/{message.name}") for message in messages},
         "bindings": {"ws": {"method": "GET", "headers": _headers(), "bindingVersion": "0.1.0"}},
         "x-close-codes": close_codes(),
+    }
+
+
+def _sse(streamed: Sequence[Message]) -> dict[str, Any]:
+    """Return the channel of server-sent events; what asks for it is in the OpenAPI document."""
+    names = [*events.FRAMES, *(message.name for message in streamed)]
+    return {
+        "address": SSE,
+        "title": "Server-sent events",
+        "description": _SSE,
+        "servers": [_at("servers/http")],
+        "messages": {name: _at(f"components/messages/{name}") for name in names},
+        "x-events-with-id": list(events.MOVING),
+    }
+
+
+def _events(streamed: Sequence[Message]) -> dict[str, Any]:
+    names = [*events.FRAMES, *(message.name for message in streamed)]
+    return {
+        "action": "send",
+        "channel": _at("channels/sse"),
+        "summary": "What the gateway says on a stream of events.",
+        "messages": [_at(f"channels/sse/messages/{name}") for name in names],
     }
 
 
@@ -125,7 +157,7 @@ def _operations(said: Sequence[Message], heard: Sequence[Message]) -> dict[str, 
             "action": "send",
             "channel": _at("channels/stream"),
             "summary": summary,
-            "messages": [_in_stream(message.name) for message in heard if message.op in chosen],
+            "messages": [_in_stream(message.name) for message in heard if message.name in chosen],
         }
     return operations
 
@@ -146,7 +178,7 @@ def _command(message: Message) -> dict[str, Any]:
 def _message(message: Message) -> dict[str, Any]:
     return {
         "name": message.op,
-        "title": message.op,
+        "title": message.title,
         "summary": _first_sentence(message.meaning),
         "description": message.meaning,
         "payload": message.schema,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from gateway.settings import GatewaySettings
+
 
 class Bounds(NamedTuple):
     """Limits in force, and the version that has them."""
@@ -12,9 +14,13 @@ class Bounds(NamedTuple):
     """Of the package."""
     max_symbols: int
     """Symbols that one client may follow at once."""
-    message_bytes: int
-    """Most bytes of one message from a client."""
     tokens: bool
     """Whether a client must show a token."""
     tickets: bool
     """Whether there are tickets."""
+
+
+def bounds(settings: GatewaySettings, version: str) -> Bounds:
+    """Return the bounds of a gateway with these *settings*."""
+    tokens = settings.auth != "none"
+    return Bounds(version, settings.max_symbols, tokens, tickets=tokens and settings.ticket_secret is not None)

@@ -47,6 +47,8 @@ ERROR_CODES: Final[Mapping[ErrorCode, str]] = {
     ErrorCode.BAD_MAX_RATE: "`max_rate` is not a number from 0.1 to 100",
     ErrorCode.BAD_SNAPSHOT: "`snapshot` is neither true nor false",
     ErrorCode.BAD_RESUME: "a part of `resume` cannot be used; its symbols are subscribed without it",
+    ErrorCode.BAD_CANDLES: '`candles` is neither `1s` nor `1m`, or `symbols` is `["*"]` with it',
+    ErrorCode.BAD_HISTORY: "`history` is not an integer from 0 to 500",
     ErrorCode.BAD_TOKEN: "`token` is not text, or empty",
     ErrorCode.AUTH_NOT_REQUIRED: "this gateway asks nobody for a token",
     ErrorCode.AUTH_REQUIRED: "before its first token a client may say `auth` and `ping` only",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.commands import EVERYTHING
-from gateway.wires.native.parse import LARGEST, LEAST_RATE, MOST_RATE
+from gateway.wires.native.parse import DEFAULT_HISTORY, LARGEST, LEAST_RATE, MOST_HISTORY, MOST_RATE
 from gateway.wires.spec.bounds import Bounds
 from gateway.wires.spec.message import Message, message
 from gateway.wires.spec.samples import EPOCH
 from gateway.wires.spec.vocabulary import (
     Schema,
+    choice,
     constant,
     integer,
     listed,
@@ -22,13 +23,22 @@ from gateway.wires.spec.vocabulary import (
     text,
     truth,
 )
+from services.market.candle import INTERVALS
 
 _NAMES: Final = ["AAPL", "MSFT"]
 
 
 def commands(bounds: Bounds) -> list[Message]:
     """Return every command, in the order of `docs/protocol.md`."""
-    return [_subscribe(bounds), _unsubscribe(bounds), _list(), _ping(), _auth()]
+    return [
+        _subscribe(bounds),
+        _subscribe_candles(bounds),
+        _unsubscribe(bounds),
+        _unsubscribe_candles(bounds),
+        _list(),
+        _ping(),
+        _auth(),
+    ]
 
 
 def _id() -> Schema:
@@ -38,8 +48,19 @@ def _id() -> Schema:
 def symbols(bounds: Bounds) -> Schema:
     """Return the names of a command, or everything."""
     alone = listed(constant(EVERYTHING), "The whole directory and whatever joins it.", minItems=1, maxItems=1)
-    names = listed(symbol(), "Names; each counts once.", minItems=1, maxItems=max(bounds.max_symbols, 1))
-    return {"anyOf": [alone, names], "description": f'At most {bounds.max_symbols:,} names, or `["*"]` alone.'}
+    return {
+        "anyOf": [alone, names(bounds)],
+        "description": f'At most {bounds.max_symbols:,} names, or `["*"]` alone.',
+    }
+
+
+def names(bounds: Bounds) -> Schema:
+    """Return the names of a command."""
+    return listed(symbol(), "Names; each counts once.", minItems=1, maxItems=bounds.max_symbols)
+
+
+def _candles() -> Schema:
+    return choice(INTERVALS, "How long each candle is.")
 
 
 def _subscribe(bounds: Bounds) -> Message:
@@ -66,6 +87,36 @@ def _subscribe(bounds: Bounds) -> Message:
         ],
         optional=("max_rate", "snapshot", "resume"),
         answers=("subscribed", "error"),
+    )
+
+
+def _subscribe_candles(bounds: Bounds) -> Message:
+    history = integer("How many candles to begin with.", most=MOST_HISTORY)
+    return message(
+        "subscribe",
+        "Follow the candles of symbols, whether their ticks are followed or not.  "
+        "Each such command brings `candles` with `reset`.",
+        {
+            "id": _id(),
+            "symbols": names(bounds),
+            "candles": _candles(),
+            "history": history | {"default": DEFAULT_HISTORY},
+        },
+        [{"op": "subscribe", "id": 7, "symbols": ["AAPL"], "candles": "1m", "history": 3}],
+        optional=("history",),
+        answers=("subscribed_candles", "error"),
+        name="subscribe_candles",
+    )
+
+
+def _unsubscribe_candles(bounds: Bounds) -> Message:
+    return message(
+        "unsubscribe",
+        "Follow the candles of symbols no longer, of this interval and only these.",
+        {"id": _id(), "symbols": symbols(bounds), "candles": _candles()},
+        [{"op": "unsubscribe", "id": 8, "symbols": ["AAPL"], "candles": "1m"}],
+        answers=("unsubscribed_candles", "error"),
+        name="unsubscribe_candles",
     )
 
 

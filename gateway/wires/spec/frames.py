@@ -26,7 +26,9 @@ from gateway.wires.spec.vocabulary import (
     ref,
     symbol,
     text,
+    truth,
 )
+from services.market.candle import INTERVALS
 
 GONE_REASONS: Final = ("delisted", Rejection.NOT_ENTITLED.value)
 """Why the gateway ends a subscription by itself."""
@@ -87,6 +89,22 @@ def _pending() -> Schema:
     return integer("Names of this answer that later frames will give; left out where there are none.", least=1)
 
 
+def _interval() -> Schema:
+    return choice(INTERVALS, "How long each candle is.")
+
+
+def _gone_id() -> Schema:
+    return nullable(integer("The command's; null: the gateway did it by itself.", least=1))
+
+
+def _gone() -> Schema:
+    return listed(symbol(), "What is followed no longer.")
+
+
+def _why() -> Schema:
+    return nullable(choice(GONE_REASONS, "Why the gateway did it by itself."))
+
+
 def _connection() -> list[Message]:
     return [
         message(
@@ -134,23 +152,52 @@ def _answers() -> list[Message]:
             samples.frames("subscribed"),
         ),
         message(
-            "unsubscribed",
-            "Nothing of these symbols follows.",
+            "subscribed",
+            "The answer to `subscribe` with `candles`, in several frames where needed.",
             {
-                "id": nullable(integer("The command's; null: the gateway did it by itself.", least=1)),
-                "symbols": listed(symbol(), "What is followed no longer."),
-                "reason": nullable(choice(GONE_REASONS, "Why the gateway did it by itself.")),
+                "id": _id(),
+                "candles": _interval(),
+                "symbols": mapped(fields({}, "Nothing."), "What is followed: at most 200 in one frame."),
+                "rejected": mapped(choice(Rejection, "Why."), "What is not followed."),
+                "pending": integer("Names of this command that later frames will answer."),
+            },
+            samples.frames("subscribed_candles"),
+            name="subscribed_candles",
+        ),
+        message(
+            "unsubscribed",
+            "No candles of these symbols follow.",
+            {
+                "id": _gone_id(),
+                "candles": _interval(),
+                "symbols": _gone(),
+                "reason": _why(),
                 "pending": _pending(),
             },
+            samples.frames("unsubscribed_candles"),
+            optional=("pending",),
+            name="unsubscribed_candles",
+        ),
+        message(
+            "unsubscribed",
+            "Nothing of these symbols follows.",
+            {"id": _gone_id(), "symbols": _gone(), "reason": _why(), "pending": _pending()},
             samples.frames("unsubscribed"),
             optional=("pending",),
         ),
         message(
             "subscriptions",
             "The answer to `list`.",
-            {"id": _id(), "symbols": mapped(ref("Subscription"), "What is followed."), "pending": _pending()},
+            {
+                "id": _id(),
+                "symbols": mapped(ref("Subscription"), "Whose ticks are followed."),
+                "candles": mapped(
+                    listed(_interval(), "Each interval."), "Whose candles are followed, if any are."
+                ),
+                "pending": _pending(),
+            },
             samples.frames("subscriptions"),
-            optional=("pending",),
+            optional=("candles", "pending"),
         ),
     ]
 
@@ -199,6 +246,20 @@ def _market() -> list[Message]:
             "The ticks of the earlier epoch are complete; those of `epoch` follow from seq 1.",
             {"symbol": symbol(), "epoch": epoch("The later one.")},
             samples.frames("epoch"),
+        ),
+        message(
+            "candles",
+            "Candles that began or changed, oldest first; the last one may still grow.  Moves no cursor.",
+            {
+                "symbol": symbol(),
+                "interval": _interval(),
+                "reset": truth(
+                    "True: they replace all that you have.  Left out: each replaces the one of its `start`."
+                ),
+                "data": listed(ref("Candle"), "At most 250 in one frame."),
+            },
+            samples.frames("candles"),
+            optional=("reset",),
         ),
     ]
 

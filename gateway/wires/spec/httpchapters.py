@@ -78,10 +78,12 @@ def _examples(responses: Mapping[str, Any]) -> Iterator[Html]:
 def problems(openapi: Mapping[str, Any]) -> Chapter:
     """Return the chapter about everything that can go wrong; a problem's `type` leads to its entry."""
     entries = [
-        Entry(entry["code"], code(entry["code"]), entry["code"], prose(f"{entry['title']}: HTTP {entry['status']}."))
+        Entry(
+            entry["code"], code(entry["code"]), entry["code"], prose(f"{entry['title']}: HTTP {entry['status']}.")
+        )
         for entry in openapi["x-problems"]
     ]
     opening = paragraphs(
-        "An error's body is `application/problem+json` (RFC 9457).  Its `code` is one of these; its `type` leads here."
+        "An error's body is `application/problem+json` (RFC 9457), its `code` one of these; its `type` leads here."
     )
     return Chapter("problems", "Problems", opening, entries)

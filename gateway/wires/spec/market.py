@@ -54,6 +54,23 @@ def session_state() -> Schema:
     return choice(SessionState, "Where the symbol's trading day stands.")
 
 
+def candle() -> Schema:
+    """Return one candle."""
+    return fields(
+        {
+            "start": moment("When it begins."),
+            "epoch": epoch("Of its last trade."),
+            "open": price("Its first trade."),
+            "high": price("Its highest trade."),
+            "low": price("Its lowest trade."),
+            "close": price("Its last trade."),
+            "volume": integer("Traded during it.", least=1),
+            "trades": integer("How many trades.", least=1),
+        },
+        "What the trades of one second or one minute did.",
+    )
+
+
 def day() -> Schema:
     """Return the day's figures of one symbol."""
     unknown = "  Null where no history answered in time."

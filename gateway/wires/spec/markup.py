@@ -47,7 +47,9 @@ def joined(parts: Iterable[Html], between: str = "") -> Html:
 
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Html]]) -> Html:
     """Return a table that scrolls by itself where it is wider than the page; the first cell names its row."""
-    lines = [tag("tr", tag("th", first, scope="row"), *(tag("td", cell) for cell in rest)) for first, *rest in rows]
+    lines = [
+        tag("tr", tag("th", first, scope="row"), *(tag("td", cell) for cell in rest)) for first, *rest in rows
+    ]
     names = tag("tr", *(tag("th", plain(name), scope="col") for name in head))
     whole = tag("table", tag("caption", plain(caption)), tag("thead", names), tag("tbody", *lines))
     return tag("div", whole, class_="wide", tabindex="0", role="region", aria_label=caption)

@@ -21,9 +21,15 @@ class Message(NamedTuple):
     """Names of the messages that answer it."""
 
     @property
+    def title(self) -> str:
+        """The name for people."""
+        return self.name.replace("_", " ")
+
+    @property
     def op(self) -> str:
         """The word that the wire says for it."""
-        return str(self.schema["properties"]["op"]["const"])
+        stated = self.schema.get("properties", {}).get("op")
+        return str(stated["const"]) if stated else self.name.removeprefix("sse_")
 
 
 def message(

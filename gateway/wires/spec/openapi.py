@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gateway.wires.problem import Kind
 from gateway.wires import problem
-from gateway.wires.spec import market, operations, tables
+from gateway.wires.problem import Kind
+from gateway.wires.spec import asyncapi, market, operations, tables
 from gateway.wires.spec.answers import headers, problem_schema
 from gateway.wires.spec.bounds import Bounds
 from gateway.wires.spec.vocabulary import Schema
@@ -16,8 +16,8 @@ VERSION: Final = "3.1.0"
 _DESCRIPTION: Final = """\
 The symbols, their last ticks, what came after a position, and candles: for polling, notebooks and spreadsheets.
 
-Every answer has an `ETag`: ask again with `If-None-Match`, and what has not changed costs one header.  Every error \
-is `application/problem+json` with a `code` of a closed list."""
+Every answer has an `ETag`: ask again with `If-None-Match`, and what has not changed costs one header.  Every \
+error is `application/problem+json` with a `code` of a closed list."""
 _LICENSE: Final = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 
 
@@ -46,14 +46,16 @@ def schemas() -> dict[str, Schema]:
 
 def _paths(bounds: Bounds) -> dict[str, Any]:
     paths = {
-        "/v1/symbols": {"get": operations.symbols(bounds)},
-        "/v1/quotes": {"get": operations.quotes(bounds)},
-        "/v1/ticks/{symbol}": {"get": operations.ticks(bounds)},
-        "/v1/candles/{symbol}": {"get": operations.candles(bounds)},
-        "/v1/openapi.json": {"get": operations.document("openapi", "This document")},
-        "/v1/asyncapi.json": {"get": operations.document("asyncapi", "The document of the streams")},
+        "/v1/symbols": {"get": operations.symbols().operation(bounds)},
+        "/v1/quotes": {"get": operations.quotes().operation(bounds)},
+        "/v1/ticks/{symbol}": {"get": operations.ticks().operation(bounds)},
+        "/v1/candles/{symbol}": {"get": operations.candles().operation(bounds)},
+        "/v1/openapi.json": {"get": operations.document("openapi", "This document", VERSION)},
+        "/v1/asyncapi.json": {
+            "get": operations.document("asyncapi", "The document of the streams", asyncapi.VERSION)
+        },
     }
-    return {**paths, "/v1/ticket": {"post": operations.ticket(bounds)}} if bounds.tickets else paths
+    return {**paths, "/v1/ticket": {"post": operations.ticket()}} if bounds.tickets else paths
 
 
 def _security(bounds: Bounds) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import orjson
 from gateway.frames import (
     Accepted,
     Authorized,
+    Candles,
     Epoch,
     Error,
     Following,
@@ -32,6 +33,7 @@ from gateway.frames import (
 )
 from gateway.wires.native.encode import HEARTBEAT_S, encode, heartbeat, welcome
 from gateway.wires.native.faults import ErrorCode
+from services.market.candle import MINUTE
 from services.market.day import Day
 from services.market.directory import Instrument, SessionState
 from services.market.position import Position
@@ -53,12 +55,23 @@ LIMITS: Final = {
     "max_rate": [0.1, 100.0],
 }
 APPLE: Final = Instrument(AAPL, "Apple Inc.", "NASDAQ", "USD", 2, 1, 26850, SessionState.OPEN, NOW - 3_600_000_000)
+DAY: Final = Day(NOW - 3_600_000_000, 26850, 26851, 26847, 145571, 2, Position(EPOCH, 1607))
 TRADE: Final = Tick(1607, NOW - 1_000, AAPL, 26847, 100, 26847, 26848, 10, 3, 145571, 2)
 QUOTE: Final = Tick(1622, NOW + 500_000, AAPL, 26847, 0, 26846, 26848, 4, 3, 145571, 2)
 LINE: Final = encode_tick(TRADE)
 """A tick as the producer writes it."""
+CANDLE: Final = (
+    b'{"start":1795391700000000,"epoch":1795391604618,"open":268.44,"high":268.49,"low":268.44,"close":268.47,'
+    b'"volume":5743,"trades":41}'
+)
 SAID: Final[dict[str, Sequence[Frame | bytes]]] = {
     "authorized": (Authorized(6, NOW + 3_600_000_000, LIMITS), Authorized(None, NOW + 60_000_000, LIMITS)),
+    "subscribed_candles": (Subscribed(7, {AAPL: Accepted(None, None)}, {}, 0, MINUTE),),
+    "unsubscribed_candles": (Unsubscribed(8, (AAPL,), None, MINUTE),),
+    "candles": (
+        Candles(AAPL, MINUTE, reset=True, rows=(CANDLE,)),
+        Candles(AAPL, MINUTE, reset=False, rows=(CANDLE,)),
+    ),
     "subscribed": (
         Subscribed(1, {AAPL: Accepted(None, None)}, {Symbol("ZZZZ"): Rejection.UNKNOWN_SYMBOL}, 0),
         Subscribed(2, {AAPL: Accepted(Position(EPOCH, 1041), 2.0)}, {}, 0),
@@ -72,10 +85,11 @@ SAID: Final[dict[str, Sequence[Frame | bytes]]] = {
                 MSFT: Subscription(None, None, Following.BEHIND),
             },
         ),
+        Subscriptions(3, {}, {AAPL: (MINUTE,)}),
     ),
     "snapshot": (Snapshot(AAPL, EPOCH, LINE), Missing(IBM, NoSnapshot.NEVER_TRADED)),
     "day": (
-        Today(APPLE, Day(NOW - 3_600_000_000, 26850, 26851, 26847, 145571, 2, Position(EPOCH, 1607))),
+        Today(APPLE, DAY),
         Today(APPLE, None),
     ),
     "ticks": (LINE, splice_skipped(encode_tick(QUOTE), 14)),
@@ -93,7 +107,7 @@ SAID: Final[dict[str, Sequence[Frame | bytes]]] = {
         Error(None, ErrorCode.NOT_AN_OBJECT, "the frame is not a JSON object"),
     ),
 }
-"""Every frame by its op, those of the connection itself aside."""
+"""Every frame by its name in the documents, `welcome` and `heartbeat` aside."""
 
 
 def said(frame: Frame | bytes) -> Any:
@@ -116,5 +130,5 @@ def silence() -> list[Any]:
 
 
 def frames(kind: str) -> list[Any]:
-    """Return examples of the frame whose op is *kind*."""
+    """Return examples of the frame that the documents call *kind*."""
     return [said(frame) for frame in SAID[kind]]

@@ -6,17 +6,19 @@ this gateway allows, which every `welcome` says too.
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import orjson
 from aiohttp import web
 
+from gateway.wires.http.accept import takes_gzip
+from gateway.wires.http.answer import compress, make_etag, names
+from gateway.settings import GatewaySettings
 from gateway.wires.spec.asyncapi import asyncapi
-from gateway.wires.spec.bounds import Bounds
+from gateway.wires.spec.bounds import bounds
 from gateway.wires.spec.openapi import openapi
 from gateway.wires.spec.page import page
 
@@ -43,23 +45,23 @@ class Document(NamedTuple):
 
     body: bytes
     gzipped: bytes
-    tag: str
     headers: Mapping[str, str]
 
     def answer(self, request: web.Request) -> web.Response:
         """Return the answer to *request*."""
-        small = "gzip" in request.headers.get("Accept-Encoding", "")
-        tag = f"{self.tag}-gz" if small else self.tag
-        headers = {**self.headers, "ETag": f'"{tag}"', "Cache-Control": KEPT, "Vary": "Accept-Encoding"}
-        if any(known.value in (tag, "*") for known in request.if_none_match or ()):
+        small = takes_gzip(request.headers.get("Accept-Encoding", ""))
+        tag = make_etag([self.body], gzip=small)
+        headers = {**self.headers, "ETag": tag, "Cache-Control": KEPT, "Vary": "Accept-Encoding"}
+        if names(request.headers.get("If-None-Match", ""), tag):
             return web.Response(status=304, headers=headers)
         encoding = {"Content-Encoding": "gzip"} if small else {}
         return web.Response(body=self.gzipped if small else self.body, headers={**headers, **encoding})
 
 
-def documents(bounds: Bounds) -> dict[str, Document]:
-    """Return what is served, by its path.  Reads the disk."""
-    http, streams = openapi(bounds), asyncapi(bounds)
+def documents(settings: GatewaySettings) -> dict[str, Document]:
+    """Return what a gateway with these *settings* serves, by its path.  Reads the disk."""
+    stated = bounds(settings, version("tickwire"))
+    http, streams = openapi(stated), asyncapi(stated)
     return {
         "/v1/openapi.json": _document(orjson.dumps(http), _JSON, _OPEN),
         "/v1/asyncapi.json": _document(orjson.dumps(streams), _JSON, _OPEN),
@@ -82,5 +84,4 @@ def _answering(document: Document) -> Handler:
 
 
 def _document(body: bytes, content_type: str, headers: Mapping[str, str]) -> Document:
-    tag = hashlib.sha256(body).hexdigest()[:20]
-    return Document(body, gzip.compress(body, 9, mtime=0), tag, {"Content-Type": content_type, **headers})
+    return Document(body, compress([body]), {"Content-Type": content_type, **headers})

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from gateway.wires.native.parse import LARGEST
 from gateway.wires.spec.markup import Html, code, joined, plain, prose, table, tag
 from gateway.wires.spec.vocabulary import SCHEMAS, Schema
-from gateway.wires.native.parse import LARGEST
 
 _WIDTH: Final = 88
 """Characters of an example that still stand in one line."""

@@ -1,14 +1,13 @@
-"""Bodies of the HTTP wire's answers, and an example of each.  Pure."""
+"""Bodies of the HTTP wire's answers.  Pure."""
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from gateway.frames import GapReason, NoSnapshot
-from gateway.wires.spec.market import SEQ, session_state
-from gateway.wires.spec.samples import APPLE, EPOCH, LINE, NOW
+from gateway.wires.http.query import INTERVALS
+from gateway.wires.spec import market
+from gateway.wires.spec.market import session_state
 from gateway.wires.spec.vocabulary import (
     Schema,
     choice,
@@ -26,32 +25,35 @@ from gateway.wires.spec.vocabulary import (
     truth,
 )
 
-POSITION: Final = r"^[1-9][0-9]{0,15}-[0-9]{1,16}$"
+POSITION: Final = r"^[0-9]{1,16}-[0-9]{1,16}$"
 """A position in a URL: `<epoch>-<seq>`."""
-TICK: Final = orjson.loads(LINE)
-SESSION: Final = {"state": APPLE.session, "reason": None, "since": APPLE.since}
-INSTRUMENT: Final = {
-    "symbol": APPLE.symbol,
-    "name": APPLE.name,
-    "exchange": APPLE.exchange,
-    "currency": APPLE.currency,
-    "decimals": APPLE.decimals,
-    "tick_size": 0.01,
-    "previous_close": 268.50,
-    "session": SESSION,
-}
-QUOTE: Final = {"epoch": EPOCH, "tick": TICK, "day": None}
-CANDLE: Final = {
-    "start": NOW // 60_000_000 * 60_000_000,
-    "epoch": EPOCH,
-    "open": 268.44,
-    "high": 268.49,
-    "low": 268.44,
-    "close": 268.47,
-    "volume": 5743,
-    "trades": 41,
-    "complete": False,
-}
+
+
+def schemas() -> dict[str, Schema]:
+    """Return the bodies, and what they are made of, by their names."""
+    return {
+        "Directory": directory(),
+        "Instrument": instrument(),
+        "Session": session(),
+        "Quotes": quotes(),
+        "Quote": quote(),
+        "Ticks": ticks(),
+        "DatedTick": dated_tick(),
+        "Hole": hole(),
+        "Candles": candles(),
+        "DatedCandle": dated_candle(),
+    }
+
+
+def directory() -> Schema:
+    """Return the answer of `/v1/symbols`."""
+    return fields(
+        {
+            "symbols": listed(ref("Instrument"), "In the order of their names."),
+            "next": nullable(symbol("Ask again with it as `after`; null: this is the end.")),
+        },
+        "A part of the directory.",
+    )
 
 
 def instrument() -> Schema:
@@ -83,25 +85,6 @@ def session() -> Schema:
     )
 
 
-def directory() -> Schema:
-    """Return the answer of `/v1/symbols`."""
-    return fields(
-        {
-            "symbols": listed(ref("Instrument"), "In rising order."),
-            "next": nullable(symbol("Ask again with it as `after`; null: this is the end.")),
-        },
-        "A part of the directory.",
-    )
-
-
-def quote() -> Schema:
-    """Return one symbol of `/v1/quotes`."""
-    return fields(
-        {"epoch": epoch("Of the tick."), "tick": ref("Tick"), "day": nullable(ref("Day"))},
-        "The newest tick of a symbol, and its day.",
-    )
-
-
 def quotes() -> Schema:
     """Return the answer of `/v1/quotes`."""
     return fields(
@@ -113,16 +96,11 @@ def quotes() -> Schema:
     )
 
 
-def hole() -> Schema:
-    """Return ticks that are not there."""
+def quote() -> Schema:
+    """Return one symbol of `/v1/quotes`."""
     return fields(
-        {
-            "epoch": epoch(),
-            "from": integer("The first one.", least=1),
-            "to": nullable(integer("The last one; null: up to the next tick that there is.", least=1)),
-            "reason": choice(GapReason, "Why; only `lost` and `forgotten` are final."),
-        },
-        "Ticks that are not in the answer although they were made.",
+        {"epoch": epoch("Of the tick."), "tick": ref("Tick"), "day": ref("Day")},
+        "The newest tick of a symbol, and its day.",
     )
 
 
@@ -131,30 +109,35 @@ def ticks() -> Schema:
     return fields(
         {
             "symbol": symbol(),
-            "epoch": nullable(epoch("Of all ticks in the answer.")),
-            "ticks": listed(ref("Tick"), "In order."),
-            "gaps": listed(ref("Hole"), "What is missing between them."),
+            "epoch": nullable(epoch("Of `next`; null: there is no tick at all.")),
             "next": nullable(text("Ask again with it as `after`.", pattern=POSITION)),
+            "more": truth("Whether what follows `next` is there already."),
+            "gaps": listed(ref("Hole"), "What is missing between the ticks."),
+            "ticks": listed(ref("DatedTick"), "In order."),
         },
         "What came after a position.",
     )
 
 
-def candle() -> Schema:
-    """Return one candle."""
+def dated_tick() -> Schema:
+    """Return a tick that says its epoch, since an answer may have several."""
+    tick = market.tick()
+    named = {"epoch": epoch(), **{name: of for name, of in tick["properties"].items() if name != "skipped"}}
+    return fields(named, "A tick and its epoch.")
+
+
+def hole() -> Schema:
+    """Return ticks that are not there."""
     return fields(
         {
-            "start": moment("When it begins."),
-            "epoch": epoch("Of its last trade."),
-            "open": price("Its first trade."),
-            "high": price("Its highest trade."),
-            "low": price("Its lowest trade."),
-            "close": price("Its last trade."),
-            "volume": integer("Traded during it."),
-            "trades": integer("How many trades."),
-            "complete": truth("False: it may still grow."),
+            "epoch": epoch(),
+            "from": integer("The first one.", least=1),
+            "to": nullable(
+                integer("The last one; null: the rest of that epoch, and the epochs up to the next tick.")
+            ),
+            "reason": choice(GapReason, "Why; only `lost` and `forgotten` are final."),
         },
-        "What the trades of one second or one minute did.",
+        "Ticks that were made, and are not in the answer.",
     )
 
 
@@ -163,23 +146,14 @@ def candles() -> Schema:
     return fields(
         {
             "symbol": symbol(),
-            "interval": choice(("1s", "1m"), "How long each one is."),
-            "candles": listed(ref("Candle"), "Oldest first; none where nothing was traded."),
+            "interval": choice(INTERVALS, "How long each one is."),
+            "candles": listed(ref("DatedCandle"), "Oldest first; none where nothing was traded."),
         },
         "The newest candles of a symbol.",
     )
 
 
-def schemas() -> dict[str, Schema]:
-    """Return the bodies by their names."""
-    return {
-        "Instrument": instrument(),
-        "Session": session(),
-        "Directory": directory(),
-        "Quote": quote(),
-        "Quotes": quotes(),
-        "Hole": hole(),
-        "Ticks": ticks(),
-        "Candle": candle(),
-        "Candles": candles(),
-    }
+def dated_candle() -> Schema:
+    """Return a candle that says whether it may still grow."""
+    named = {**market.candle()["properties"], "complete": truth("False: it may still grow.")}
+    return fields(named, "What the trades of one second or one minute did.")

@@ -1,7 +1,7 @@
 """The words that schemas are written in.  Pure.
 
-JSON Schema as far as draft 07 (AsyncAPI 3.0) and 2020-12 (OpenAPI 3.1) agree: no `$ref` has a sibling, since draft 07
-ignores it, and no array is described place by place.
+JSON Schema as far as draft 07 (AsyncAPI 3.0) and 2020-12 (OpenAPI 3.1) agree: no `$ref` has a sibling, since draft
+07 ignores it, and no array is described place by place.
 """
 
 from __future__ import annotations
