@@ -26,6 +26,7 @@ from gateway.tls import Certificate, certificate
 from gateway.traces import Traces
 from gateway.wires.caller import read_caller
 from gateway.wires.headers import secure_answers
+from gateway.wires.http.routes import Http
 from gateway.wires.keyfetch import fetch_keys
 from gateway.wires.native.desk import ClientFeed
 from gateway.wires.native.encode import HEARTBEAT_S, encode
@@ -91,6 +92,15 @@ async def run(
         replay_ticks=settings.replay_ticks,
         binding=TokenBucket(settings.bind_rate, settings.bind_burst, clock.monotonic()),
     )
+    http = Http(
+        settings,
+        feed,
+        history,
+        clock,
+        reception=entrance.reception,
+        trusted=entrance.trusted,
+        origins=entrance.origins,
+    )
     pages = await asyncio.to_thread(read_pages)
     written = await asyncio.to_thread(documents, settings)
     doors: list[Doorway] = []
@@ -104,6 +114,7 @@ async def run(
         ),
     )
     collector.register(registry)
+    registry.register(http.collector)
 
     def ready() -> Probe:
         return readiness(feed, sessions)
@@ -114,7 +125,7 @@ async def run(
             operations(settings.ops_host, settings.ops_port, registry=registry, ready=ready) as ops_port,
         ):
             runner = web.AppRunner(
-                application(settings, feed, sessions, entrance, pages, written=written),
+                application(settings, feed, sessions, entrance, pages, http=http, written=written),
                 shutdown_timeout=CLEANUP_S,
             )
             await runner.setup()
@@ -136,6 +147,7 @@ async def run(
                 await runner.cleanup()
     finally:
         registry.unregister(collector)
+        registry.unregister(http.collector)
     _log.info("gateway.stopped")
 
 
@@ -179,6 +191,7 @@ def application(
     entrance: Entrance,
     pages: dict[str, Page],
     *,
+    http: Http,
     written: dict[str, Document],
 ) -> web.Application:
     """Return the routes for clients.  *written*: the documents of the wires."""
@@ -190,6 +203,8 @@ def application(
     app.router.add_post("/v1/ticket", ticketing.serve)
     app.router.add_options("/v1/ticket", ticketing.preflight)
     add_documents(app, written)
+    http.add(app)
+    http.add_rest(app)
     add_pages(app, pages)
     return app
 
