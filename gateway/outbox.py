@@ -45,9 +45,7 @@ class Outbox:
         "wake",
     )
 
-    def __init__(
-        self, owner: Any, touched: list[Any], wake: Callable[[], object], *, alone: bool = False
-    ) -> None:
+    def __init__(self, owner: Any, touched: list[Any], wake: Callable[[], object], *, alone: bool = False) -> None:
         self.owner = owner
         self.touched = touched
         self.wake = wake

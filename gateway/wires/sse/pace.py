@@ -6,10 +6,9 @@ during a rest gathers in the outbox and becomes one event.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Final, Generic, TypeVar
 
-M = TypeVar("M", bound=Hashable)
+M = TypeVar("M")
 
 PACE_S: Final = 0.1
 """Least seconds between two writes to one stream; the last one, before its end, does not wait."""

@@ -32,6 +32,10 @@ class Places:
         position = self._positions.get(symbol)
         return None if position is None else position.epoch
 
+    def position(self, symbol: Symbol) -> Position | None:
+        """Return where the client stands in *symbol*."""
+        return self._positions.get(symbol)
+
     def move(self, symbol: Symbol, position: Position | None) -> None:
         """The client stands at *position*; None: nowhere, the next tick comes as a snapshot."""
         index = self._indices.get(symbol)
