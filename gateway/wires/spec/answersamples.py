@@ -50,7 +50,8 @@ def past() -> Sample:
     def content(form: Form) -> Content:
         query, sheet, writing = TicksQuery(AAPL, BEFORE, 100), Sheet(AAPL, BEFORE, 100), ticks.Writing(form)
         sheet.answer(Answer(Question(AAPL, BEFORE), ((AT, LINE),), AT, None))
-        writing.add(sheet.written())
+        for stretch in sheet.written():
+            writing.add(stretch)
         return writing.content(query, sheet)
 
     return _sample(content)

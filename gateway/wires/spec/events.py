@@ -11,6 +11,7 @@ from typing import Final
 import orjson
 
 from gateway.frames import Rejection
+from gateway.wires.problem import BUSY, CROWDED, TOKEN_EXPIRED, TOKEN_REFUSED, TOO_FAST
 from gateway.wires.spec.message import Message
 from gateway.wires.spec.samples import LINE
 from gateway.wires.spec.vocabulary import choice, constant, fields, listed, nothing, ref, symbol, text
@@ -19,8 +20,10 @@ FRAMES: Final = ("subscribed", "snapshot", "day", "gap", "epoch", "session", "st
 """Frames of the native wire that come as events of the same name."""
 MOVING: Final = ("ticks", "subscribed", "snapshot", "gap", "epoch", "unsubscribed")
 """Events that carry an id, since they move a cursor."""
-ENDS: Final = ("token_expired", "token_refused", "internal")
+ENDS: Final = (TOKEN_EXPIRED.code, TOKEN_REFUSED.code, "internal")
 """Why the gateway ends a stream, where it does not say `reconnect`."""
+LATER: Final = (BUSY.code, TOO_FAST.code, CROWDED.code)
+"""Why there is no stream now; said as an event to `EventSource`, which gives up for good at any status but 200."""
 
 
 def events() -> list[Message]:
@@ -34,12 +37,12 @@ def _ticks() -> Message:
 
 
 def _error() -> Message:
-    codes = (*Rejection, *ENDS)
+    codes = (*Rejection, *ENDS, *LATER)
     schema = fields(
         {
             "op": constant("error"),
             "id": nothing("No command was sent."),
-            "code": choice(codes, "Why a symbol is not followed, or why the stream ends."),
+            "code": choice(codes, "Why a symbol is not followed, or why the stream ends or does not begin."),
             "message": text("For people; may change."),
             "symbol": symbol("Which one it is about."),
         },

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from gateway.wires import problem
 from gateway.wires.problem import Kind
-from gateway.wires.spec import asyncapi, market, operations, tables
+from gateway.wires.spec import asyncapi, market, operations, streamcall, tables
 from gateway.wires.spec.answers import headers, problem_schema
 from gateway.wires.spec.bounds import Bounds
 from gateway.wires.spec.vocabulary import Schema
@@ -50,6 +50,7 @@ def _paths(bounds: Bounds) -> dict[str, Any]:
         "/v1/quotes": {"get": operations.quotes().operation(bounds)},
         "/v1/ticks/{symbol}": {"get": operations.ticks().operation(bounds)},
         "/v1/candles/{symbol}": {"get": operations.candles().operation(bounds)},
+        streamcall.PATH: {"get": streamcall.stream(bounds)},
         "/v1/openapi.json": {"get": operations.document("openapi", "This document", VERSION)},
         "/v1/asyncapi.json": {
             "get": operations.document("asyncapi", "The document of the streams", asyncapi.VERSION)

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 import orjson
 from aiohttp import web
 
+from gateway.settings import GatewaySettings
 from gateway.wires.http.accept import takes_gzip
 from gateway.wires.http.answer import compress, make_etag, names
-from gateway.settings import GatewaySettings
 from gateway.wires.spec.asyncapi import asyncapi
 from gateway.wires.spec.bounds import bounds
 from gateway.wires.spec.openapi import openapi

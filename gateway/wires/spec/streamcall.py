@@ -13,6 +13,7 @@ from gateway.wires.spec.operations import DOOR, SYMBOL, TOKEN
 from gateway.wires.spec.vocabulary import number, text, truth
 from gateway.wires.sse.wish import STREAM_SYMBOLS
 
+PATH: Final = "/v1/sse"
 STREAM: Final = "text/event-stream"
 _KINDS: Final = (*DOOR, problem.MISSING_PARAMETER, problem.TOO_MANY_SYMBOLS, *SYMBOL)
 _EXAMPLE: Final = """\
