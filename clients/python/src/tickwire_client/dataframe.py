@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from tickwire_client.errors import MissingExtra
@@ -20,11 +22,7 @@ def require() -> Any:
     Raises:
         MissingExtra: it is not installed.
     """
-    try:
-        import pandas  # noqa: PLC0415, ICN001 - an extra; importing it takes half a second
-    except ImportError as error:
-        raise MissingExtra("this needs pandas: pip install 'tickwire-client[dataframe]'", name="pandas") from error
-    return pandas
+    return _required("pandas")
 
 
 def ticks(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
@@ -34,10 +32,13 @@ def ticks(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
         MissingExtra: pandas is not installed.
     """
     pandas = require()
-    frame = pandas.DataFrame(dict(columns))
+    numpy = _required("numpy")  # which pandas stands on
+    frame = pandas.DataFrame(
+        {name: numpy.asarray(v) if isinstance(v, array) else v for name, v in columns.items()}
+    )
     for name in TIMES:
         if name in frame:
-            frame[name] = frame[name].astype("int64").astype("datetime64[us]").dt.tz_localize("UTC")
+            frame[name] = frame[name].astype("datetime64[us]").dt.tz_localize("UTC")
     return frame
 
 
@@ -50,3 +51,10 @@ def gaps(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     frame = require().DataFrame(dict(columns))
     kinds = {"epoch": "int64", "first": "int64", "last": "Int64", "final": "bool"}
     return frame.astype(kinds)
+
+
+def _required(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingExtra(f"this needs {name}: pip install 'tickwire-client[dataframe]'", name=name) from error

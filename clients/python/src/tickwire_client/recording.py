@@ -72,11 +72,10 @@ class Recording:
 
         *decimal*: prices as `Decimal`, exact and with the wire's decimals; otherwise as floats.
         """
-        number = Decimal if decimal else float
         kept: dict[str, Sequence[Any]] = {
             "symbol": list(self._symbols),
             **{name: values[:] for name, values in self._whole.items()},
-            **{name: [number(text) for text in prices] for name, prices in self._prices.items()},
+            **{name: _exact(texts) if decimal else _floats(texts) for name, texts in self._prices.items()},
             "snapshot": [bool(flag) for flag in self._snapshots],
             "latency": self._latencies[:],
         }
@@ -101,3 +100,11 @@ class Recording:
             MissingExtra: pandas is not installed.
         """
         return dataframe.gaps(self.gap_columns())
+
+
+def _exact(texts: Sequence[str]) -> Sequence[Decimal]:
+    return [Decimal(text) for text in texts]
+
+
+def _floats(texts: Sequence[str]) -> Sequence[float]:
+    return array("d", map(float, texts))

@@ -121,9 +121,9 @@ class Background(Generic[Kept]):
         Raises:
             WrongUse: called by a callback, or a callback blocks the thread.
         """
-        self.let_go()
         if self.here:
             raise WrongUse("a callback cannot close the feed that calls it: raise an exception instead")
+        self.let_go()
         self._thread.join(JOIN_S)
         if self._thread.is_alive():
             raise WrongUse(f"the feed's thread did not end within {JOIN_S:g} s: does a callback block it?")

@@ -76,6 +76,8 @@ class Subscription:
             WrongUse: another thread is iterating, or a callback of the feed is.
             TickwireClientError: what ended the subscription; the next call ends the iteration.
         """
+        if self._background.here:
+            raise WrongUse("a callback cannot wait for ticks on the thread that brings them")
         if not self._reading.acquire(blocking=False):
             raise WrongUse("another thread iterates this subscription: let each thread subscribe for itself")
         try:
@@ -92,8 +94,6 @@ class Subscription:
 
     def _fetch(self) -> None:
         """Wait for ticks.  What is awaited stays awaited after a timeout or Ctrl-C: nothing of it is lost."""
-        if self._background.here:
-            raise WrongUse("a callback cannot wait for ticks on the thread that brings them")
         if self._coming is None:
             self._coming = self._begun()
         try:
