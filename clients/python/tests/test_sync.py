@@ -225,9 +225,12 @@ async def test_wrong_use() -> None:
 async def test_callbacks() -> None:
     """A callback may ask the feed what it knows; one that waits on its own thread ends the feed with an error."""
 
+    ready = threading.Event()
+
     async def script(peer: Peer) -> None:
         await peer.say(welcome())
         await peer.serve(snapshot(7, tick("AAPL", 5)), AAPL=None)
+        await asyncio.to_thread(ready.wait)
         await peer.say(
             frame("gap", symbol="AAPL", epoch=7, first=6, last=8, reason="lost"), ticks(tick("AAPL", 9))
         )
@@ -237,6 +240,7 @@ async def test_callbacks() -> None:
         known: list[object] = []
         with connect(url, on_gap=lambda gap: known.append((gap.first, feed.cursor(gap.symbol)))) as feed:
             quotes = feed.subscribe("AAPL", timeout=DEADLINE)
+            ready.set()
             assert [next(quotes).seq, next(quotes).seq] == [5, 9]
         assert known == [(6, Position(7, 8))]
 
@@ -244,6 +248,7 @@ async def test_callbacks() -> None:
         with connect(url, on_gap=lambda _: wrong(feed, quotes)) as feed:
             quotes = feed.subscribe("AAPL", timeout=DEADLINE)
             next(quotes)
+            ready.set()
             with pytest.raises(WrongUse, match="a callback cannot"):
                 next(quotes)
 
@@ -254,6 +259,7 @@ async def test_callbacks() -> None:
             lambda feed, _: feed.close(),
             lambda feed, _: feed.record("AAPL", ticks=1),
         ):
+            ready.clear()
             await asyncio.to_thread(waits, url, wrong)
 
 
@@ -408,7 +414,7 @@ async def test_unknown_symbol() -> None:
 
 async def test_token_that_takes_its_time() -> None:
     """A plain function that waits for its issuer does not hold up the ticks."""
-    asked, answer = threading.Event(), threading.Event()
+    asked, answer, renewed = threading.Event(), threading.Event(), threading.Event()
 
     async def script(peer: Peer) -> None:
         assert peer.headers["Authorization"] == "Bearer one"
@@ -418,6 +424,7 @@ async def test_token_that_takes_its_time() -> None:
         await asyncio.to_thread(asked.wait)
         await peer.say(ticks(tick("AAPL", 6)))
         assert (await peer.command("auth"))["token"] == "two"  # noqa: S105 - made up
+        renewed.set()
         await peer.gone()
 
     tokens = iter(["one", "two"])
@@ -434,6 +441,7 @@ async def test_token_that_takes_its_time() -> None:
             quotes = feed.subscribe("AAPL", timeout=DEADLINE)
             assert [next(quotes).seq, next(quotes).seq] == [5, 6]
             answer.set()
+            assert renewed.wait(DEADLINE)
 
     async with gateway(script) as url:
         await asyncio.to_thread(program, url)
