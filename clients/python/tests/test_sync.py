@@ -224,7 +224,6 @@ async def test_wrong_use() -> None:
 
 async def test_callbacks() -> None:
     """A callback may ask the feed what it knows; one that waits on its own thread ends the feed with an error."""
-
     ready = threading.Event()
 
     async def script(peer: Peer) -> None:
