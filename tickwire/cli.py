@@ -34,6 +34,7 @@ from tickwire.load.command import add_load, run_load
 from tickwire.newkey import add_new_key, print_new_key
 from tickwire.processes import follow, produce, remember, serve
 from tickwire.revoke import add_arguments, named, revoke
+from tickwire.spec import add_spec, print_spec
 from tickwire.watch import URL, Refused, Target, watch
 from tickwire.workers import serve_all
 
@@ -99,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     certifier.add_argument("--out", type=Path, default=Path("certs"), metavar="DIR", help="(default: %(default)s)")
     certifier.add_argument("--force", action="store_true", help="replace what is there")
     _command(commands, "settings", _settings, "print every setting as a Markdown table")
+    add_spec(_command(commands, "spec", print_spec, "print the OpenAPI or the AsyncAPI document of a gateway"))
     return parser
 
 

@@ -1,0 +1,1 @@
+"""What the gateway speaks, written down: OpenAPI, AsyncAPI, and a page for people made from both."""
