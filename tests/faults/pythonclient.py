@@ -80,6 +80,32 @@ class Iterated:
         )
 
 
+class Recovery:
+    """How long a client takes from each `expect` until each of its symbols has a tick that is younger."""
+
+    def __init__(self, symbols: Sequence[str]) -> None:
+        self.took: list[float] = []
+        self._symbols, self._due = list(symbols), set[str]()
+        self._since_us, self._since = 0, 0.0
+
+    def expect(self) -> None:
+        """Time runs from now on."""
+        self._since_us, self._since = time.time_ns() // 1000, time.monotonic()
+        self._due = set(self._symbols)
+
+    @property
+    def pending(self) -> bool:
+        """Whether it is not up to date again."""
+        return bool(self._due)
+
+    def take(self, tick: Tick) -> None:
+        """A tick was iterated."""
+        if tick.symbol in self._due and tick.ts >= self._since_us:
+            self._due.discard(tick.symbol)
+            if not self._due:
+                self.took.append(time.monotonic() - self._since)
+
+
 class PythonClient:
     """One feed of *symbols*, over gateways at *streams*, which are tried in turn.  *resume*: where it goes on."""
 
@@ -99,6 +125,7 @@ class PythonClient:
         """Where its connections stood, one after another."""
         self.faults: list[str] = []
         self.iterated = {symbol: Iterated((resume or {}).get(symbol)) for symbol in symbols}
+        self.recovery = Recovery(symbols)
         self.newest_ts = 0
         """Event time of the newest tick that was iterated, microseconds since 1970."""
         self.feed: Feed
@@ -186,6 +213,7 @@ class PythonClient:
         async for tick in self._ticks:
             fault = self.iterated[tick.symbol].take(tick)
             self.newest_ts = max(self.newest_ts, tick.ts)
+            self.recovery.take(tick)
             if fault is not None:
                 self.faults.append(fault)
 

@@ -14,6 +14,7 @@ import trustme
 
 from scripted import Peer, eventually, frame, gateway, snapshot, subscribed, tick, ticks, welcome
 from tickwire_client import (
+    BadAddress,
     BadRequest,
     EpochChange,
     Gap,
@@ -215,8 +216,8 @@ async def test_http_overloaded() -> None:
 
 async def test_bad_address() -> None:
     """An address that is none is refused at once."""
-    with pytest.raises(Refused, match="no address"):
-        async with connect("localhost:8080"):
+    with pytest.raises(BadAddress, match="no address"):
+        async with connect("localhost:eighty"):
             pytest.fail("this is no address")
 
 

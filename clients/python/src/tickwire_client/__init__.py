@@ -11,10 +11,13 @@ from tickwire_client.cursor import Cursor, Position
 from tickwire_client.day import Day
 from tickwire_client.entrance import connect
 from tickwire_client.errors import (
+    BadAddress,
     BadRequest,
     FeedClosed,
+    MissingExtra,
     NotEntitled,
     NotFollowed,
+    NoTick,
     NotTrusted,
     Refused,
     TickwireClientError,
@@ -22,15 +25,18 @@ from tickwire_client.errors import (
     TooManySymbols,
     UnknownSymbol,
     Unreachable,
+    WrongUse,
 )
 from tickwire_client.events import Complaint, EpochChange, Gap, SessionChange, Status, Violation
 from tickwire_client.feed import Feed
+from tickwire_client.recording import Recording
 from tickwire_client.subscription import Subscription
 from tickwire_client.tick import Tick
 
 __version__ = "0.1.0"
 __all__ = [
     "Account",
+    "BadAddress",
     "BadRequest",
     "Complaint",
     "Cursor",
@@ -40,10 +46,13 @@ __all__ = [
     "Feed",
     "FeedClosed",
     "Gap",
+    "MissingExtra",
+    "NoTick",
     "NotEntitled",
     "NotFollowed",
     "NotTrusted",
     "Position",
+    "Recording",
     "Refused",
     "SessionChange",
     "Status",
@@ -55,5 +64,6 @@ __all__ = [
     "UnknownSymbol",
     "Unreachable",
     "Violation",
+    "WrongUse",
     "connect",
 ]

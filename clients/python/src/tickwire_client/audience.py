@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from tickwire_client.events import Gap
 from tickwire_client.follows import EVERYTHING
 from tickwire_client.line import Line
 from tickwire_client.tick import Tick
@@ -32,6 +33,12 @@ class Audience:
     def naming(self, symbols: Collection[str]) -> list[Line]:
         """Return the lines that name any of *symbols*."""
         return [line for line in self.lines if any(symbol in line.symbols for symbol in symbols)]
+
+    def missed(self, gap: Gap) -> None:
+        """Tell the lines that hear its symbol, where their owners want to know."""
+        for line in self._by_symbol.get(gap.symbol, self._by_symbol.get(EVERYTHING, ())):
+            if line.on_gap is not None:
+                line.on_gap(gap)
 
     def rate(self, symbol: str) -> float | None:
         """The fastest rate that any line wants of *symbol*, by that name; None: every tick."""

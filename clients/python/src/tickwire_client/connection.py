@@ -32,7 +32,7 @@ from tickwire_client.closing import (
     final_status,
     retry_after,
 )
-from tickwire_client.errors import NotTrusted, Refused, TokenRefused
+from tickwire_client.errors import BadAddress, NotTrusted, Refused, TokenRefused
 
 SUBPROTOCOL: Final = "tickwire.v1"
 FRAME_BYTES: Final = 1024 * 1024
@@ -138,7 +138,7 @@ async def opened(url: str, options: Options, token: str | None) -> AsyncIterator
             raise
         raise NotTrusted(f"{url}: TLS: {error}") from error
     except (InvalidURI, ValueError) as error:
-        raise Refused(f"{url!r} is no address of a stream: {error}") from error
+        raise BadAddress(f"{url!r} is no address of a stream: {error}") from error
     except InvalidHandshake as error:
         raise _not_upgraded(error) from error
     try:

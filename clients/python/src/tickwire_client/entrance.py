@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from ssl import SSLContext
 from typing import Final, Unpack
 
+from tickwire_client.address import stream
 from tickwire_client.connection import Options, Token
 from tickwire_client.conversation import PING_S
 from tickwire_client.errors import BadRequest, FeedClosed, Unreachable
@@ -34,7 +35,8 @@ async def connect(
     """Be connected while the context lasts, over as many connections as it takes.
 
     Args:
-        url: the address of a stream, `ws://HOST:8080/v1/stream`, or several, which are tried in turn.
+        url: the address of a stream, `ws://HOST:8080/v1/stream`, or several, which are tried in turn; see
+            `address.stream` for what may be left out.
         token: sent as `Authorization: Bearer`; a function is asked before each connection, and when the gateway
             says that the token expires.  Where the function fails, it is asked again, as a gateway that is away.
         ssl: for a `wss://` whose certificate the system does not trust.
@@ -47,10 +49,11 @@ async def connect(
 
     Raises:
         BadRequest: no address was given.
+        BadAddress (a `Refused`): one of them is none.
         Refused: no gateway will ever serve this client as it is; `TokenRefused`: because of its token.
         Unreachable: none did within *timeout*.
     """
-    urls = [url] if isinstance(url, str) else list(url)
+    urls = [stream(one) for one in ([url] if isinstance(url, str) else url)]
     if not urls:
         raise BadRequest("no address")
     feed = Feed(urls, Options(token, ssl, handshake_s, proxy), Hooks(**hooks), silence_s, ping_s)

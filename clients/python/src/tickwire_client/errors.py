@@ -3,9 +3,13 @@
 TickwireClientError
  ├─ Refused           coming back with the same request would be refused again: nothing is retried
  │   ├─ TokenRefused      there is no token, or it lets nobody in
- │   └─ NotTrusted        TLS failed: the certificate is not trusted, of another name, or out of date
+ │   ├─ NotTrusted        TLS failed: the certificate is not trusted, of another name, or out of date
+ │   └─ BadAddress        no address of a stream
  ├─ Unreachable       no connection stood before the patience of `connect` was over
  ├─ FeedClosed        the feed was closed by its owner
+ ├─ NoTick            none came within the `timeout` of a synchronous subscription (a `TimeoutError`)
+ ├─ WrongUse          a call that can never work here: the sentence says what does
+ ├─ MissingExtra      a package that is not installed (an `ImportError`)
  └─ NotFollowed       a subscription that the gateway will not serve
      ├─ UnknownSymbol     a symbol that is not in the directory
      ├─ NotEntitled       a symbol that the token does not allow
@@ -47,12 +51,28 @@ class NotTrusted(Refused):
     """TLS failed: the certificate is not trusted, of another name, or out of date; or nobody speaks TLS there."""
 
 
+class BadAddress(Refused):
+    """This is no address of a stream; the sentence shows one."""
+
+
 class Unreachable(TickwireClientError):
     """No gateway could be reached in time; it may be there later."""
 
 
 class FeedClosed(TickwireClientError):
     """The feed was closed."""
+
+
+class NoTick(TickwireClientError, TimeoutError):
+    """No tick came in time; asking for the next one goes on where this was."""
+
+
+class WrongUse(TickwireClientError):
+    """A call that can never work in this place, such as one subscription read by two threads at once."""
+
+
+class MissingExtra(TickwireClientError, ImportError):
+    """A package that only an extra installs; the sentence has the command."""
 
 
 class NotFollowed(TickwireClientError):

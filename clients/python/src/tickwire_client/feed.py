@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from tickwire_client import connection
+from tickwire_client import connection, dataframe
 from tickwire_client.account import Account
 from tickwire_client.audience import Audience
 from tickwire_client.backoff import Backoff
@@ -51,9 +51,14 @@ from tickwire_client.follows import EVERYTHING
 from tickwire_client.hooks import Hooks
 from tickwire_client.line import Line
 from tickwire_client.offset import ClockOffset
+from tickwire_client.recorder import Bounds, record
+from tickwire_client.recording import Recording
 from tickwire_client.request import check
 from tickwire_client.subscription import Subscription
 from tickwire_client.tick import Tick
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PATIENCE_S: Final = 0.1
 """Seconds that a full buffer holds back the socket before it conflates: a pause of one, not a delay of all."""
@@ -89,6 +94,7 @@ class Feed:
         snapshot: bool = True,
         resume: Mapping[str, Position] | None = None,
         buffer: int = LIMIT,
+        on_gap: Callable[[Gap], object] | None = None,
     ) -> Subscription:
         """Return the ticks of *symbols*, as they come; `"*"` alone: of the whole directory and whatever joins it.
 
@@ -98,6 +104,7 @@ class Feed:
             snapshot: begin with the newest tick; False: after it.
             resume: positions to go on after, such as `Tick.position` of an earlier run.
             buffer: ticks that may wait for this subscription's reader before it conflates.
+            on_gap: told of ticks of *symbols* that are not coming, as the hook of the same name is of all.
 
         Raises:
             BadRequest: a name is not spelled like a symbol, a rate is out of range, or a symbol of *resume* is
@@ -108,7 +115,7 @@ class Feed:
         if self._ended is not None:
             raise self._ended
         check(symbols, max_rate, resume, self._conversation.follows.wants)
-        line = Line(dict.fromkeys(symbols), max_rate, buffer)
+        line = Line(dict.fromkeys(symbols), max_rate, buffer, on_gap)
         self._audience.add(line)
         known = [s for s in symbols if self._conversation.follows.wants(s)]
         for symbol in symbols:
@@ -117,6 +124,42 @@ class Feed:
             self._show(line, known)
         self._nudge.set()
         return Subscription(line, partial(_end, self))
+
+    async def record(
+        self,
+        *symbols: str,
+        seconds: float | None = None,
+        ticks: int | None = None,
+        max_rate: float | None = None,
+        snapshot: bool = True,
+    ) -> Recording:
+        """Return what comes of *symbols* within *seconds*, or the first *ticks* of it, with its gaps.
+
+        Without *ticks* it ends after `recording.ROWS` ticks, and is `full`.
+
+        Raises:
+            BadRequest: neither bound is given, or as `subscribe`.
+            TickwireClientError: what ended the subscription.
+        """
+        bounds = Bounds(seconds, ticks)
+        return await record(self, symbols, bounds, max_rate=max_rate, snapshot=snapshot)
+
+    async def to_dataframe(
+        self,
+        *symbols: str,
+        seconds: float | None = None,
+        ticks: int | None = None,
+        max_rate: float | None = None,
+        decimal: bool = False,
+    ) -> pd.DataFrame:
+        """Record, and return the ticks as a frame of pandas; see `record` and `Recording.to_dataframe`.
+
+        Raises:
+            MissingExtra: pandas is not installed; said before anything is recorded.
+        """
+        dataframe.require()
+        recording = await self.record(*symbols, seconds=seconds, ticks=ticks, max_rate=max_rate)
+        return recording.to_dataframe(decimal=decimal)
 
     def account(self, symbol: str) -> Account:
         """Return what became of each tick of *symbol*, for all its subscriptions together."""
@@ -367,8 +410,10 @@ class Feed:
         if isinstance(event, Status) and event.feed == CONNECTED:
             self._begun.set()
         match event:
-            case Gap() if hooks.on_gap:
-                hooks.on_gap(event)
+            case Gap():
+                self._audience.missed(event)
+                if hooks.on_gap:
+                    hooks.on_gap(event)
             case EpochChange() if hooks.on_epoch:
                 hooks.on_epoch(event)
             case SessionChange() if hooks.on_session:

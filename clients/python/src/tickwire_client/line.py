@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tickwire_client.buffer import Buffer
 from tickwire_client.errors import TickwireClientError
+from tickwire_client.events import Gap
 from tickwire_client.tick import Tick
 
 
@@ -16,13 +17,21 @@ class Line:
 
     Attributes:
         symbols: what it is of, in the order given.
+        on_gap: told of ticks that are not coming.
         rate: ticks per second and symbol that it wants; None: all.
         error: why it ended; None with *over*: its owner ended it.
     """
 
-    __slots__ = ("_held", "_news", "_room", "buffer", "error", "over", "rate", "symbols")
+    __slots__ = ("_held", "_news", "_room", "buffer", "error", "on_gap", "over", "rate", "symbols")
 
-    def __init__(self, symbols: Mapping[str, None], rate: float | None, limit: int) -> None:
+    def __init__(
+        self,
+        symbols: Mapping[str, None],
+        rate: float | None,
+        limit: int,
+        on_gap: Callable[[Gap], object] | None = None,
+    ) -> None:
+        self.on_gap = on_gap
         self.symbols, self.rate, self.buffer = symbols, rate, Buffer(limit)
         self.error: TickwireClientError | None = None
         self.over = self._held = False

@@ -39,6 +39,14 @@ class Subscription:
         """Ticks that were left out on this side, since this subscription asked for fewer or read too slowly."""
         return self._line.buffer.conflated
 
+    def take(self) -> Tick | None:
+        """Return the next tick if one is due already, without waiting for one."""
+        return self._line.take()
+
+    def end(self) -> None:
+        """What `aclose` does, for callbacks that cannot wait."""
+        self._end()
+
     async def aclose(self) -> None:
         """End it: no more ticks, not even those that wait."""
         self._end()

@@ -1,0 +1,51 @@
+"""The demo as a process, for tests of what strangers run against it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+START_LINES: Final = 50
+"""Log lines within which the demo must have said that it listens."""
+STOP_S: Final = 15.0
+
+
+@contextmanager
+def demo(**variables: str) -> Iterator[str]:
+    """Run the demo on free ports; yield its address, `http://127.0.0.1:PORT`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TICKWIRE_")}
+    settings = {
+        "TICKWIRE_PORT": "0",
+        "TICKWIRE_OPS_PORT": "0",
+        "TICKWIRE_LOG_STYLE": "json",
+        "TICKWIRE_DRAIN_S": "1",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tickwire", "demo"], env={**kept, **settings, **variables}, stdout=subprocess.PIPE
+    )
+    try:
+        yield _started(process)["page"].rstrip("/")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.communicate(timeout=STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def _started(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    assert process.stdout is not None
+    for _ in range(START_LINES):
+        line = process.stdout.readline()
+        assert line, "the demo ended before it listened"
+        event: dict[str, Any] = json.loads(line)
+        if event["event"] == "demo.started":
+            return event
+    raise AssertionError(f"no demo.started in {START_LINES} lines")

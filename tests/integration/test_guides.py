@@ -1,0 +1,84 @@
+"""The guides for users, followed: their blocks run against a demo, or stand in an example that other tests run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.demos import demo
+from tests.fenced import ROOT, Block, blocks
+
+GUIDES: Final = ROOT / "docs" / "guides"
+PAGES: Final = [*sorted(GUIDES.glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
+ALL: Final = [block for page in PAGES for block in blocks(page)]
+PATIENCE_S: Final = 60
+COMMANDS: Final = {
+    "sh": ["bash", "-euo", "pipefail", "-c"],
+    "python": [sys.executable, "-W", "error", "-c"],
+    "js": ["node", "--experimental-websocket", "--no-warnings", "--input-type=module", "--eval"],
+}
+"""A pipe that was cut short is no failure of `curl`: see `_run`."""
+
+
+@pytest.fixture(scope="module", name="address")
+def _address() -> Iterator[str]:
+    """A demo's HOST:PORT."""
+    with demo(TICKWIRE_RATE="200") as url:
+        yield url.removeprefix("http://")
+
+
+def _run(language: str, text: str, folder: Path) -> str:
+    done = subprocess.run(  # noqa: S603 - ours
+        [*COMMANDS[language], text], cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    assert done.returncode == 0, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def _folder(tmp_path: Path) -> Path:
+    """A place like the root of a clone, where what is written is not ours."""
+    for name in ("examples", ".venv", "clients"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", [b for b in ALL if b.order == "run"], ids=lambda block: block.name)
+def test_block(block: Block, address: str, tmp_path: Path) -> None:
+    """A block that stands alone runs, and prints something."""
+    assert _run(block.language, block.at(address), _folder(tmp_path)).strip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", sorted({b.page for b in ALL if b.order == "cell"}), ids=lambda page: page.stem)
+def test_cells(page: Path, address: str, tmp_path: Path) -> None:
+    """The cells of a page run one after another."""
+    cells = [block for block in blocks(page) if block.order == "cell"]
+    assert _run(cells[0].language, "\n".join(block.at(address) for block in cells), _folder(tmp_path)).strip()
+
+
+@pytest.mark.parametrize("block", [b for b in ALL if b.order == "from"], ids=lambda block: block.name)
+def test_quoted(block: Block) -> None:
+    """A block from an example stands there, word by word."""
+    assert block.text in (ROOT / block.argument).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links(page: Path) -> None:
+    """Every relative link leads to a file or folder."""
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_guide_is_listed() -> None:
+    """The index names every guide."""
+    index = (GUIDES / "README.md").read_text(encoding="utf-8")
+
+    assert [page.name for page in GUIDES.glob("*.md") if page.name != "README.md" and page.name not in index] == []
