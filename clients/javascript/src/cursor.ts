@@ -24,12 +24,6 @@ export class Cursor {
     return legal;
   }
 
-  /** `unsubscribed`: nothing follows. */
-  unsubscribe(): void {
-    this.subscribed = false;
-    this.position = null;
-  }
-
   /** `snapshot`: legal where nothing is accounted for yet. */
   snapshot(position: Position): boolean {
     const legal = this.subscribed && this.position === null;

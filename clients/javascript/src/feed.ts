@@ -26,7 +26,7 @@ import type { Wish } from "./wish.js";
 
 /** Milliseconds between two changes of `status` that only count on. */
 export const STATUS_MS = 250;
-const NEVER = Number.POSITIVE_INFINITY;
+const NEVER = Infinity;
 
 export class Client implements Feed, Told, Keeper, Owner {
   status: Status;
@@ -107,7 +107,7 @@ export class Client implements Feed, Told, Keeper, Owner {
   }
 
   day(symbol: string): Day | undefined {
-    return this.#conversation.wishes.follow(symbol)?.diary?.day;
+    return this.#conversation.wishes.follow(symbol)?.day;
   }
 
   session(symbol: string): Session | undefined {

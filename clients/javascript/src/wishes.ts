@@ -48,7 +48,7 @@ export class Wishes {
 
   /** When something is to be said; infinity: once something changes. */
   get due(): number {
-    let due = Number.POSITIVE_INFINITY;
+    let due = Infinity;
     for (const wish of this.#todo) if (!wish.leaving) due = Math.min(due, wish.retryAt);
     return due;
   }
