@@ -105,8 +105,8 @@ export class Link {
 
   async #open(url: string, transport: Transport): Promise<Socket> {
     if (transport === "sse") {
-      const { EventSocket } = await import("./sse.js");
-      return new EventSocket(url, this.token, this.options.fetch ?? fetch);
+      const { EventSocket } = await import("./sse/socket.js");
+      return new EventSocket(url, this.token, this.options.fetch ?? fetch, this.options.transport === "sse");
     }
     return this.#webSocketAt(url);
   }
