@@ -38,5 +38,15 @@ export function carried(day: Day, tick: Tick): Day {
   }
   const change = close === null ? null : price - close;
   const change_percent = close && change !== null ? (change / close) * 100 : null;
-  return { ...day, previous_close: close, open, high, low, last: price, volume: news ? volume : day.volume, change, change_percent };
+  return {
+    ...day,
+    previous_close: close,
+    open,
+    high,
+    low,
+    last: price,
+    volume: news ? volume : day.volume,
+    change,
+    change_percent,
+  };
 }

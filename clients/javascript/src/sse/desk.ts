@@ -148,9 +148,7 @@ export class Desk {
   /** `subscribed` for each command that asked for any of *symbols*. */
   #accepted(symbols: readonly string[]): Json[] {
     return this.#answers(symbols, (names) => ({
-      symbols: Object.fromEntries(
-        names.map((name) => [name, this.#positions.get(name) ?? { epoch: null, seq: null }]),
-      ),
+      symbols: Object.fromEntries(names.map((name) => [name, this.#positions.get(name) ?? { epoch: null, seq: null }])),
     }));
   }
 

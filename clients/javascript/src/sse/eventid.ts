@@ -8,7 +8,7 @@ export function eventId(symbols: readonly string[], positions: ReadonlyMap<strin
   const crc = crc32(symbols.join());
   const bytes = [crc >>> 24, (crc >>> 16) & 255, (crc >>> 8) & 255, crc & 255];
   number(bytes, epochs.length);
-  epochs.forEach((epoch, index) => number(bytes, epoch - (epochs[index - 1] ?? 0)));
+  for (const [index, epoch] of epochs.entries()) number(bytes, epoch - (epochs[index - 1] ?? 0));
   for (const position of at) {
     number(bytes, position ? position.seq + 1 : 0);
     if (position && epochs.length > 1) number(bytes, epochs.indexOf(position.epoch));
