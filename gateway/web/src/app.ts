@@ -92,7 +92,7 @@ export class App {
     addEventListener("hashchange", () => this.#follow());
     setInterval(() => this.#slowly(), SLOW_MS);
     setInterval(() => this.#judge(), JUDGE_MS);
-    setInterval(() => this.#market.sketch(Date.now()), STEP_MS / 5);
+    setInterval(() => this.#market.sketch(Date.now()), STEP_MS);
     this.#market.ask(this.#asked());
     this.#open();
   }

@@ -111,9 +111,9 @@ export class Market {
 
   #follow(symbols: readonly string[]): void {
     if (this.#feed === null || symbols.length === 0) return;
-    const options = { ...(this.#rate === null ? {} : { maxRate: this.#rate }), onError: (error: TickwireError) => this.#failed(error) };
+    const options = this.#rate === null ? {} : { maxRate: this.#rate };
     const followed = this.#feed.subscribe(symbols, (tick) => this.#take(tick), options);
-    followed.ready.catch(() => undefined); // told by `onError`
+    followed.ready.catch(() => undefined); // told by `error`
     this.#followed.push(followed);
   }
 

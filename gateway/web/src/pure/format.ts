@@ -49,9 +49,9 @@ export function clock(ms: number): string {
   return `${time}.${String(at.getMilliseconds()).padStart(3, "0")}`;
 }
 
-/** Which way a figure points, for colour and arrow. */
-export function way(value: number | null | undefined): "up" | "down" | "" {
-  return value == null || value === 0 ? "" : value > 0 ? "up" : "down";
+/** Which way a signed figure points as it is shown, for colour and arrow: 0.00 points nowhere. */
+export function way(text: string): "up" | "down" | "" {
+  return text.startsWith("+") ? "up" : text.startsWith(MINUS) ? "down" : "";
 }
 
 /** How many decimals *values* show, at least 2: the wire does not name them, and JSON numbers lose trailing zeros. */

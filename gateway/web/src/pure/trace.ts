@@ -2,8 +2,10 @@
 
 /** Milliseconds that a trace reaches back. */
 export const SPAN_MS = 30 * 60_000;
-/** Milliseconds between two of its points. */
-export const STEP_MS = 10_000;
+/** Milliseconds between two points of a young trace; as it gets longer they are doubled. */
+export const STEP_MS = 2_000;
+/** Most points: one for each pixel or so. */
+export const MOST_POINTS = 96;
 
 export interface Point {
   readonly at: number;
@@ -11,33 +13,35 @@ export interface Point {
 }
 
 export class Trace {
-  points: Point[] = [];
+  points: readonly Point[] = [];
   /** Rises with each change. */
   version = 0;
+  #step = STEP_MS;
 
-  /** Put the price of now at the end; in place of the last point where that is of the same step. */
+  /** Put the price of now at the end, in place of the last point where that is of the same step. */
   add(at: number, price: number): void {
     const last = this.points.at(-1);
+    if (last !== undefined && at < last.at) return; // the clock was set back
     const before = this.points.at(-2);
-    if (last !== undefined && at < last.at) return;
-    if (last?.price === price && before?.price === price) this.points.pop();
-    else if (before !== undefined && last !== undefined && last.at - before.at < STEP_MS) this.points.pop();
-    this.points.push({ at, price });
-    this.#forget(at);
-    this.version += 1;
+    const same = last !== undefined && before !== undefined && Math.floor(last.at / this.#step) === Math.floor(at / this.#step);
+    this.#keep([...(same ? this.points.slice(0, -1) : this.points), { at, price }]);
   }
 
   /** Put *older* points before what is known. */
   precede(older: readonly Point[]): void {
     const first = this.points[0]?.at ?? Number.POSITIVE_INFINITY;
-    this.points = [...older.filter((point) => point.at < first), ...this.points];
-    this.#forget(this.points.at(-1)?.at ?? 0);
-    this.version += 1;
+    this.#keep([...older.filter((point) => point.at < first), ...this.points]);
   }
 
-  #forget(now: number): void {
-    const kept = this.points.findIndex((point) => point.at >= now - SPAN_MS);
-    if (kept > 0) this.points.splice(0, kept);
+  #keep(points: readonly Point[]): void {
+    const since = (points.at(-1)?.at ?? 0) - SPAN_MS;
+    let kept = points.filter((point) => point.at >= since);
+    while (kept.length > MOST_POINTS) {
+      this.#step *= 2;
+      kept = kept.filter((point, i) => i === kept.length - 1 || Math.floor(point.at / this.#step) !== Math.floor((kept[i + 1] as Point).at / this.#step));
+    }
+    this.points = kept;
+    this.version += 1;
   }
 }
 

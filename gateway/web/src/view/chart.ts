@@ -40,7 +40,7 @@ export class Chart {
   dress(): void {
     const style = getComputedStyle(this.box);
     const colour = (name: string) => style.getPropertyValue(name).trim();
-    const [up, down, line, soft] = [colour("--up-plain"), colour("--down-plain"), colour("--line-plain"), colour("--soft-plain")];
+    const [up, down, line, soft] = [colour("--up"), colour("--down"), colour("--line"), colour("--soft")];
     this.#chart.applyOptions({
       layout: { background: { type: ColorType.Solid, color: "transparent" }, textColor: soft },
       grid: { vertLines: { color: line }, horzLines: { color: line } },

@@ -89,8 +89,9 @@ export class Detail {
     const day = this.hooks.day(quote.symbol);
     write(this.#name, [quote.name, quote.state].filter(Boolean).join(" · "));
     write(this.#price, price(quote.price, decimals));
-    write(this.#change, quote.change === null ? "" : `${signed(quote.change, decimals)} (${percent(quote.percent)})`);
-    mark(this.#change, "way", way(quote.change));
+    const change = signed(quote.change, decimals);
+    write(this.#change, quote.change === null ? "" : `${change} (${percent(quote.percent)})`);
+    mark(this.#change, "way", way(change));
     const of = (name: (typeof FIGURES)[number], text: string) => write(this.#figures.get(name) as HTMLElement, text);
     of("Bid", tick === null ? "–" : `${price(tick.bid, decimals)} × ${compact(tick.bid_size)}`);
     of("Ask", tick === null ? "–" : `${price(tick.ask, decimals)} × ${compact(tick.ask_size)}`);

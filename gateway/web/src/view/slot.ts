@@ -79,8 +79,10 @@ export class Slot {
     cells.state.show(quote.state, quote.refused !== null ? "refused" : (quote.session ?? ""));
     this.#lit = now - quote.movedAt < LIT_MS ? quote.moved : 0;
     cells.price.show(price(quote.price, quote.decimals), this.#lit === 0 ? "" : this.#lit > 0 ? "up" : "down");
-    cells.change.show(signed(quote.change, quote.decimals), way(quote.change));
-    cells.percent.show(percent(quote.percent), way(quote.change));
+    const change = signed(quote.change, quote.decimals);
+    const share = percent(quote.percent);
+    cells.change.show(change, way(change));
+    cells.percent.show(share, way(share));
     cells.spread.show(price(quote.spread, quote.decimals));
     cells.volume.show(compact(quote.volume));
     this.#trace(quote);
@@ -100,7 +102,8 @@ export class Slot {
     if (this.#drawn === quote.trace.version) return;
     this.#drawn = quote.trace.version;
     this.#line.setAttribute("d", path(quote.trace.points, WIDTH, HEIGHT));
-    this.#line.dataset["way"] = way((quote.price ?? 0) - (quote.trace.points[0]?.price ?? quote.price ?? 0));
+    const rise = (quote.trace.points.at(-1)?.price ?? 0) - (quote.trace.points[0]?.price ?? 0);
+    this.#line.dataset["way"] = way(signed(rise, quote.decimals));
   }
 
   #sketch(): SVGSVGElement {
