@@ -26,6 +26,7 @@ from gateway.tls import Certificate, certificate
 from gateway.traces import Traces
 from gateway.wires.caller import read_caller
 from gateway.wires.headers import secure_answers
+from gateway.wires.http.routes import Http
 from gateway.wires.keyfetch import fetch_keys
 from gateway.wires.native.desk import ClientFeed
 from gateway.wires.native.encode import HEARTBEAT_S, encode
@@ -90,6 +91,15 @@ async def run(
         replay_ticks=settings.replay_ticks,
         binding=TokenBucket(settings.bind_rate, settings.bind_burst, clock.monotonic()),
     )
+    http = Http(
+        settings,
+        feed,
+        history,
+        clock,
+        reception=entrance.reception,
+        trusted=entrance.trusted,
+        origins=entrance.origins,
+    )
     pages = await asyncio.to_thread(read_pages)
     doors: list[Doorway] = []
     collector = GatewayCollector(
@@ -102,6 +112,7 @@ async def run(
         ),
     )
     collector.register(registry)
+    registry.register(http.collector)
 
     def ready() -> Probe:
         return readiness(feed, sessions)
@@ -112,7 +123,7 @@ async def run(
             operations(settings.ops_host, settings.ops_port, registry=registry, ready=ready) as ops_port,
         ):
             runner = web.AppRunner(
-                application(settings, feed, sessions, entrance, pages),
+                application(settings, feed, sessions, entrance, pages, http=http),
                 shutdown_timeout=CLEANUP_S,
             )
             await runner.setup()
@@ -134,6 +145,7 @@ async def run(
                 await runner.cleanup()
     finally:
         registry.unregister(collector)
+        registry.unregister(http.collector)
     _log.info("gateway.stopped")
 
 
@@ -171,7 +183,13 @@ def build_sessions(settings: GatewaySettings, clock: Clock) -> Sessions:
 
 
 def application(
-    settings: GatewaySettings, feed: ClientFeed, sessions: Sessions, entrance: Entrance, pages: dict[str, Page]
+    settings: GatewaySettings,
+    feed: ClientFeed,
+    sessions: Sessions,
+    entrance: Entrance,
+    pages: dict[str, Page],
+    *,
+    http: Http,
 ) -> web.Application:
     """Return the routes for clients."""
     app = web.Application(client_max_size=BODY_BYTES, middlewares=[arrival])
@@ -181,6 +199,8 @@ def application(
     ticketing = Ticketing(reception, trusted, entrance.origins)
     app.router.add_post("/v1/ticket", ticketing.serve)
     app.router.add_options("/v1/ticket", ticketing.preflight)
+    http.add(app)
+    http.add_rest(app)
     add_pages(app, pages)
     return app
 

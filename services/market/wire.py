@@ -116,6 +116,28 @@ def read_trade(line: bytes) -> tuple[int, int, int, int, int]:
     return int(fields[1][5:]), int(whole + fraction), int(fields[4][7:]), int(fields[9][9:-1]), len(fraction)
 
 
+def read_values(line: bytes) -> tuple[bytes, ...]:
+    """Return the ten values of a *line* that `decode_message` has let through, as they are written."""
+    seq, ts, symbol, price, size, bid, ask, bid_size, ask_size, volume = line.split(b",")
+    return (
+        seq[7:],
+        ts[5:],
+        symbol[10:-1],
+        price[8:],
+        size[7:],
+        bid[6:],
+        ask[6:],
+        bid_size[11:],
+        ask_size[11:],
+        volume[9:-1],
+    )
+
+
+def splice_epoch(line: bytes, epoch: int) -> bytes:
+    """Return the tick *line* with `"epoch":n,` behind its opening brace."""
+    return b'{"epoch":%d,%b' % (epoch, line[1:])
+
+
 def splice_skipped(line: bytes, skipped: int) -> bytes:
     """Return the tick *line* with `,"skipped":n` before its closing brace."""
     return b'%b,"skipped":%d}' % (line[:-1], skipped)
