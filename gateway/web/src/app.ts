@@ -35,7 +35,7 @@ export class App {
   readonly #pace = new Pace();
   readonly #strip = new Strip();
   readonly #wire = new Wire();
-  readonly #help = new Help();
+  readonly #help = new Help(() => this.#theme.turn());
   readonly #frames = new Frames((now) => this.#draw(now));
   readonly #theme: Theme = new Theme(() => this.#detail.dress());
   readonly #entry: Entry = new Entry({ open: () => this.#open(), status: () => this.#market.status }, this.#wish.faults);

@@ -162,7 +162,7 @@ export class Detail {
   }
 
   #build(): void {
-    const back = make("button", { type: "button", id: "detail-close", "data-testid": "detail-close", "aria-keyshortcuts": "Escape" }, "Close");
+    const back = make("button", { type: "button", id: "detail-close", "data-testid": "detail-close", "aria-label": "Close the chart", "aria-keyshortcuts": "Escape" }, "×");
     back.addEventListener("click", () => this.close());
     const switches = make("div", { role: "group", "aria-label": "Length of a candle", class: "switches" });
     for (const [interval, text, key] of [["1s", "1 s", "1"], ["1m", "1 min", "2"]] as const) {
@@ -183,8 +183,8 @@ export class Detail {
       ", © 2025 TradingView, Inc. ",
       make("a", { href: "./notices.txt" }, "Licences"),
     );
-    const heading = make("div", { class: "heading" }, make("div", {}, this.#title, this.#name), make("div", { class: "now" }, this.#price, this.#change), switches, back);
-    this.#box.append(heading, make("div", { class: "picture" }, this.#canvas, this.#words), figures, this.#account, thanks);
+    const heading = make("div", { class: "heading" }, make("div", {}, this.#title, this.#name), make("div", { class: "now" }, this.#price, this.#change), back);
+    this.#box.append(heading, switches, make("div", { class: "picture" }, this.#canvas, this.#words), figures, this.#account, thanks);
   }
 }
 

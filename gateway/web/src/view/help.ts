@@ -19,7 +19,7 @@ export class Help {
   readonly #dialog = by<HTMLDialogElement>("help");
   letters = read(KEY) !== "off";
 
-  constructor() {
+  constructor(private readonly turn: () => void) {
     by("help-open").addEventListener("click", () => this.toggle());
     this.#build();
   }
@@ -42,12 +42,14 @@ export class Help {
       this.letters = choice.checked;
       keep(KEY, this.letters ? "on" : "off");
     });
+    const theme = make("button", { type: "button", "data-testid": "help-theme" }, "Light or dark");
+    theme.addEventListener("click", () => this.turn());
     const close = make("button", { type: "button", "data-testid": "help-close" }, "Close");
     close.addEventListener("click", () => this.#dialog.close());
     this.#dialog.append(
       make("div", { class: "bar" }, make("h2", { id: "help-title" }, "Keys"), close),
       list(KEYS, "kbd"),
-      make("label", { class: "choice" }, choice, "Single letters are shortcuts"),
+      make("div", { class: "choice" }, make("label", {}, choice, "Single letters are shortcuts"), theme),
       make("h2", {}, "Words"),
       list(WORDS, "b"),
     );

@@ -71,7 +71,7 @@ export class Wire {
       const { symbol, epoch, from, to, reason, final } = gap;
       const which = to === null ? `from ${from} on` : from === to ? `tick ${from}` : `ticks ${from} to ${to}`;
       const end = final ? "nobody has them" : "perhaps GET /v1/ticks has them later";
-      return make("li", {}, make("time", {}, clock(at)), ` ${symbol}: ${which} of run ${epoch} are not coming (${reason.replaceAll("_", " ")}; ${end})`);
+      return make("li", { class: "gap" }, make("time", {}, clock(at)), ` ${symbol}: ${which} of run ${epoch} are not coming (${reason.replaceAll("_", " ")}; ${end})`);
     });
   }
 
