@@ -39,6 +39,27 @@ class Unsubscribe:
 
 
 @dataclass(frozen=True, slots=True)
+class SubscribeCandles:
+    """Follow the candles of *symbols* (distinct, checked) with this *step*, independent of their ticks."""
+
+    id: int
+    symbols: tuple[Symbol, ...]
+    step: int
+    """Seconds; one of `services.market.candle.STEPS`."""
+    history: int = 300
+    """How many candles to begin with, 0 to 500."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribeCandles:
+    """Follow the candles of *symbols* with this *step* no longer."""
+
+    id: int
+    symbols: tuple[Symbol, ...]
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
 class List:
     """Name my subscriptions."""
 
@@ -60,7 +81,11 @@ class Auth:
     token: str
 
 
-Command = Subscribe | Unsubscribe | List | Ping | Auth
+Wish = Subscribe | SubscribeCandles
+"""What is answered once the broker has bound its symbols."""
+Following = Subscribe | SubscribeCandles | Unsubscribe | UnsubscribeCandles | List
+"""What the hub obeys."""
+Command = Following | Ping | Auth
 
 
 def weight(command: Command, *, followed: int, most: int) -> int:
@@ -69,7 +94,12 @@ def weight(command: Command, *, followed: int, most: int) -> int:
     *followed*: symbols that its client follows; *most*: that one client may follow, for `*`.
     """
     match command:
-        case Subscribe(symbols=symbols) | Unsubscribe(symbols=symbols):
+        case (
+            Subscribe(symbols=symbols)
+            | Unsubscribe(symbols=symbols)
+            | SubscribeCandles(symbols=symbols)
+            | UnsubscribeCandles(symbols=symbols)
+        ):
             return (most if symbols == (EVERYTHING,) else len(symbols)) // NAMES
         case List():
             return followed // NAMES

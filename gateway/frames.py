@@ -6,8 +6,8 @@ object here but its bytes as the producer encoded them, since it is the one thin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from services.market.day import Day
@@ -69,6 +69,8 @@ class Subscribed:
     symbols: dict[Symbol, Accepted]
     rejected: dict[Symbol, Rejection]
     pending: int
+    candles: int | None = None
+    """The step of the candles that were asked for, in seconds; None: ticks were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class Unsubscribed:
     id: int | None
     symbols: tuple[Symbol, ...]
     reason: str | None
+    candles: int | None = None
+    """The step of the candles that it is about, in seconds; None: it is about ticks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ class Subscriptions:
 
     id: int
     symbols: dict[Symbol, Subscription]
+    candles: Mapping[Symbol, Sequence[int]] = field(default_factory=dict)
+    """The steps of the candles followed, by symbol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,19 @@ class Today:
 
     instrument: Instrument
     day: Day | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candles:
+    """Candles of one symbol and step that began or changed, oldest first; the last one may grow.  Moves no cursor.
+
+    *reset*: they replace all that the client has.  *rows*: each as the bytes that a native client sees.
+    """
+
+    symbol: Symbol
+    step: int
+    reset: bool
+    rows: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +225,7 @@ Frame = (
     | Snapshot
     | Missing
     | Today
+    | Candles
     | Gap
     | Epoch
     | Session

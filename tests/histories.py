@@ -64,7 +64,9 @@ def answers() -> st.SearchStrategy[Answer]:
 
 def candle_answers() -> st.SearchStrategy[CandleAnswer]:
     """Any answer about candles."""
-    return st.builds(CandleAnswer, candle_questions(), st.lists(candles(), max_size=5).map(tuple))
+    starts = st.lists(_WHOLE, max_size=3).map(tuple)
+    rows = st.lists(candles(), max_size=5).map(tuple)
+    return st.builds(CandleAnswer, candle_questions(), rows, st.none() | _POSITIONS, _WHOLE, starts)
 
 
 def _walk(start: Position, steps: list[tuple[bool, int, bytes]]) -> tuple[tuple[Position, bytes], ...]:

@@ -67,10 +67,19 @@ class CandleQuestion(NamedTuple):
 
 
 class CandleAnswer(NamedTuple):
-    """The candles asked for, oldest first; the last one may still be growing."""
+    """The candles asked for, oldest first, one for each time; the last one may still be growing.
+
+    *top*: the candles count exactly the ticks up to this position (None: nothing read of this symbol, or nobody
+    knows).  *clock*: a later tick whose time is before this one (µs, a whole second) counts as if it were at it:
+    a candle that is finished is never opened again.  *partial*: the starts of those candles that may lack trades,
+    since ticks of their time were not read or are not in the log.
+    """
 
     question: CandleQuestion
     candles: tuple[Candle, ...]
+    top: Position | None = None
+    clock: int = 0
+    partial: tuple[int, ...] = ()
 
 
 class History(Protocol):

@@ -115,7 +115,7 @@ def _reply(number: int, told: Sequence[Told]) -> bytes:
     header = {
         "id": number,
         "answers": [_answer_fields(a) for a in answers],
-        "candles": [[list(a.question), list(map(list, a.candles))] for a in told if isinstance(a, CandleAnswer)],
+        "candles": [_candle_fields(a) for a in told if isinstance(a, CandleAnswer)],
     }
     return b"\n".join((orjson.dumps(header), *(line for a in answers for _, line in a.ticks)))
 
@@ -180,12 +180,21 @@ def _answer(row: object, lines: Iterator[bytes]) -> Answer:
             raise TypeError(f"an answer is [question, top, forgot, day, runs], not {str(row)[:40]}")
 
 
+def _candle_fields(answer: CandleAnswer) -> list[Any]:
+    top = None if answer.top is None else list(answer.top)
+    rows = list(map(list, answer.candles))
+    return [list(answer.question), rows, top, answer.clock, list(answer.partial)]
+
+
 def _candle_answer(row: object) -> CandleAnswer:
     match row:
-        case [question, candles]:
+        case [question, candles]:  # of an earlier history, which states no position
             return CandleAnswer(_candle_question(question), rows_of(candles))
+        case [question, candles, top, clock, partial]:
+            starts = tuple(map(whole, _list(partial)))
+            return CandleAnswer(_candle_question(question), rows_of(candles), _position(top), whole(clock), starts)
         case _:
-            raise TypeError(f"an answer is [question, candles], not {str(row)[:40]}")
+            raise TypeError(f"an answer is [question, candles, top, clock, partial], not {str(row)[:40]}")
 
 
 def _runs(ticks: _Ticks) -> list[list[int]]:

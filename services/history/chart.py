@@ -10,9 +10,11 @@ met twice, the opening is the earliest one, the volume is the feed's own, and a 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from services.history.bar import Bar
+from services.history.holes import Holes
 from services.history.inheritance import First, Inherited, day_of, inherit
 from services.history.series import Row, Series
 from services.market.candle import MINUTE, SECOND
@@ -48,6 +50,7 @@ class Chart:
         "_finished",
         "_first",
         "_floor",
+        "_holes",
         "_inherited",
         "_labels",
         "_minute",
@@ -55,6 +58,8 @@ class Chart:
         "_opened",
         "_partial",
         "_second",
+        "_seconds_from",
+        "_skipped",
         "_volume",
         "_whole_from",
         "minutes",
@@ -78,6 +83,9 @@ class Chart:
         )  # minute of the day's first trade, and whether it was read whole
         self._at: tuple[int, int] | None = None
         self._labels: dict[int, int] = {}
+        self._seconds_from = 0
+        self._skipped = False
+        self._holes = Holes()
         self._inherited: Inherited | None = None
         self._dirty = False
 
@@ -88,7 +96,8 @@ class Chart:
 
         *since*: when the first message of all that this process read was published (µs).
         """
-        epoch, bar = message.epoch, self._second
+        epoch, bar, before = message.epoch, self._second, self.clock
+        torn = self._is_torn(epoch, message.first + len(message.lines) - new)
         lines = message.lines if new == len(message.lines) else message.lines[-new:]
         for line in lines:
             ts, price, size, volume, decimals = read_trade(line)
@@ -113,12 +122,15 @@ class Chart:
             bar.close, bar.epoch = price, epoch
             bar.volume += size
             bar.trades += 1
+        if torn:
+            self._holes.add(before, self.clock + SECOND_US)
         self._decimals = decimals
         self._at = (epoch, message.first + len(message.lines) - 1)
 
     def resume(self, published: int) -> None:
         """Reading goes on, with gaps, at a message *published* then (µs): minutes up to it are not whole."""
         self._whole_from = max(self._whole_from, published - published % MINUTE_US + MINUTE_US)
+        self._skipped = True
 
     def add(self, row: Row) -> bool:
         """Take in a stored candle of one minute; return whether it told anything new."""
@@ -178,22 +190,63 @@ class Chart:
             at,
         )
 
+    @property
+    def at(self) -> Position | None:
+        """Up to which position the candles count; None before the first tick."""
+        return None if self._at is None else Position(*self._at)
+
+    @property
+    def clock(self) -> int:
+        """The least time, in whole seconds, that a later tick counts at (µs)."""
+        return max(self._second.start, self._floor)
+
     def rows(self, step: int, since: int, limit: int) -> list[Row]:
-        """The newest *limit* candles of *step* that start at *since* or later; the last one may grow."""
-        series = self.seconds if step == SECOND else self.minutes
-        rows = series.since(since, limit)
+        """The newest *limit* candles of *step* that start at *since* or later; the last one may grow.
+
+        They count exactly the ticks up to `at`.
+        """
+        if limit <= 0:
+            return []
         growing = _copy(self._second)
-        if step == MINUTE:
+        if step == SECOND:
+            rows = self.seconds.since(since, limit)
+        else:
+            rows = [row for row in self.minutes.since(since, limit + 1) if not self._is_ahead(row)]
             growing = _copy(self._minute)
             if self._second.trades:
                 growing.merge(self._second)
         row = growing.row(self._day_began())
-        if growing.trades and row.start >= since and not series.has(row):
+        if growing.trades and row.start >= since:
             rows.append(row)
             rows.sort(key=lambda kept: kept.start)
-        return _united(rows)[-limit:] if limit > 0 else []
+        return _united(rows)[-limit:]
+
+    def partial(self, step: int, starts: Iterable[int]) -> Iterator[int]:
+        """Yield those of *starts* whose candles of *step* may lack trades."""
+        us = step * 1_000_000
+        begun = {start for start, _ in self._partial}
+        if self._minute.start < self._whole_from:
+            begun.add(self._minute.start)
+        for start in starts:
+            unread = start < self._seconds_from if step == SECOND else start in begun
+            if unread or self._holes.touch(start, us):
+                yield start
 
     # ------------------------------------------------------------------------------------------------------ inside
+
+    def _is_ahead(self, row: Row) -> bool:
+        """Whether a minute is one that another replica has stored, which has read on beyond our `at`."""
+        minute = self.clock - self.clock % MINUTE_US
+        return self._at is not None and row.start >= minute and row.epoch >= self._at[0]
+
+    def _is_torn(self, epoch: int, first: int) -> bool:
+        """Whether ticks lack between `at` and what comes now; a later epoch's tick ends the one before."""
+        skipped, self._skipped = self._skipped, False
+        if self._at is None:
+            return False
+        if epoch == self._at[0]:
+            return first != self._at[1] + 1
+        return skipped or first != 1
 
     def _begin_day(self, ts: int, volume: int, message: TickMessage, since: int) -> None:
         ts = min(ts, message.published + AHEAD_US)
@@ -206,6 +259,7 @@ class Chart:
         else:
             minute = ts - ts % MINUTE_US
             self._whole_from = min(minute + MINUTE_US, since + SKEW_US)
+            self._seconds_from = min(ts - ts % SECOND_US + SECOND_US, since + SKEW_US)
         self._day = Bar()
         self._began, self._first = ts, First(ts, volume, message.epoch)
         self._opened = (0, False)

@@ -78,4 +78,9 @@ class Store:
         """See `Respondent.candles`."""
         self.answered_candles += 1
         symbol, step, since, limit = question
-        return CandleAnswer(question, tuple(self.charts.candles(symbol, step, since, min(limit, PAGE_CANDLES))))
+        candles = tuple(self.charts.candles(symbol, step, since, min(limit, PAGE_CANDLES)))
+        chart = self.charts.get(symbol)
+        if chart is None or chart.at is None:
+            return CandleAnswer(question, candles)
+        partial = chart.partial(step, [candle.start for candle in candles])
+        return CandleAnswer(question, candles, chart.at, chart.clock, tuple(partial))

@@ -10,6 +10,8 @@ SECOND: Final = 1
 MINUTE: Final = 60
 STEPS: Final = (SECOND, MINUTE)
 """The lengths of candles that history keeps, in seconds."""
+INTERVALS: Final = {"1s": SECOND, "1m": MINUTE}
+"""How clients call them."""
 
 
 class Candle(NamedTuple):

@@ -14,6 +14,7 @@ import orjson
 from gateway.frames import (
     Accepted,
     Authorized,
+    Candles,
     Epoch,
     Error,
     Frame,
@@ -30,6 +31,7 @@ from gateway.frames import (
     Today,
     Unsubscribed,
 )
+from services.market.candle import INTERVALS
 from services.market.symbol import Symbol
 from services.market.wire import format_price
 
@@ -48,6 +50,9 @@ _NAME_BYTES: Final = 40
 """Most bytes of one entry of `none`: a symbol of 16 characters, a reason, quotes, colon and comma."""
 _DAYS: Final = 200
 """Symbols in one `day` frame: each takes at most 300 bytes."""
+_CANDLES: Final = 250
+"""Candles in one frame: each takes at most 240 bytes, usually 140."""
+_STEPS: Final = {step: interval for interval, step in INTERVALS.items()}
 _LIST_NAMES: Final = 400
 """Subscriptions in one frame: each takes at most 150 bytes."""
 _GONE_NAMES: Final = 3000
@@ -194,21 +199,32 @@ def _snapshot_frame(epoch: int | None, lines: Iterable[bytes], none: Mapping[Sym
 
 def _frames(frame: Frame, sent_us: int) -> Iterator[bytes]:
     match frame:
-        case Subscriptions(command_id, symbols):
-            yield from _list(command_id, symbols)
-        case Unsubscribed(command_id, names, reason):
-            yield from _unsubscribed(command_id, names, reason)
+        case Candles(symbol, step, reset, rows):
+            yield from _candles(symbol, step, rows, reset=reset)
+        case Subscriptions(command_id, symbols, candles):
+            yield from _list(command_id, symbols, candles)
+        case Unsubscribed(command_id, names, reason, step):
+            yield from _unsubscribed(command_id, names, reason, step)
         case _:
             yield orjson.dumps(_fields(frame, sent_us))
 
 
+def _candles(symbol: Symbol, step: int, rows: Sequence[bytes], *, reset: bool) -> Iterator[bytes]:
+    """Say candles; of several frames only the first is a reset."""
+    head = b'{"op":"candles","symbol":"%b","interval":"%b"' % (symbol.encode(), _STEPS[step].encode())
+    for part, _ in _parts(rows, _CANDLES):
+        yield b'%b%b,"data":[%b]}' % (head, b',"reset":true' if reset else b"", b",".join(part))
+        reset = False
+
+
 def _fields(frame: Frame, sent_us: int) -> dict[str, Any]:  # noqa: PLR0911 - one row per frame of the wire
     match frame:
-        case Subscribed(command_id, symbols, rejected, pending):
+        case Subscribed(command_id, symbols, rejected, pending, step):
             return {
                 "op": "subscribed",
                 "id": command_id,
-                "symbols": {symbol: _accepted(accepted) for symbol, accepted in symbols.items()},
+                **_interval(step),
+                "symbols": {s: _accepted(a) if step is None else {} for s, a in symbols.items()},
                 "rejected": rejected,
                 "pending": pending,
             }
@@ -231,16 +247,37 @@ def _fields(frame: Frame, sent_us: int) -> dict[str, Any]:  # noqa: PLR0911 - on
     raise TypeError(f"{type(frame).__name__} has no words of its own")
 
 
-def _list(command_id: int, symbols: Mapping[Symbol, Subscription]) -> Iterator[bytes]:
+def _list(
+    command_id: int, symbols: Mapping[Symbol, Subscription], candles: Mapping[Symbol, Sequence[int]]
+) -> Iterator[bytes]:
+    """Name what is followed; candles, where there are any, in a frame of their own (32 KB of 1,000 symbols)."""
+    head: dict[str, Any] = {"op": "subscriptions", "id": command_id}
+    if candles:
+        intervals = {symbol: [_STEPS[step] for step in steps] for symbol, steps in candles.items()}
+        yield orjson.dumps(_told({**head, "symbols": {}, "candles": intervals}, len(symbols)))
+        if not symbols:
+            return
     lines = [(symbol, _subscription(subscription)) for symbol, subscription in symbols.items()]
     for part, pending in _parts(lines, _LIST_NAMES):
-        yield orjson.dumps(_told({"op": "subscriptions", "id": command_id, "symbols": dict(part)}, pending))
+        yield orjson.dumps(_told({**head, "symbols": dict(part)}, pending))
 
 
-def _unsubscribed(command_id: int | None, names: Sequence[Symbol], reason: str | None) -> Iterator[bytes]:
+def _unsubscribed(
+    command_id: int | None, names: Sequence[Symbol], reason: str | None, step: int | None
+) -> Iterator[bytes]:
     for part, pending in _parts(names, _GONE_NAMES):
-        fields: dict[str, Any] = {"op": "unsubscribed", "id": command_id, "symbols": part, "reason": reason}
+        fields: dict[str, Any] = {
+            "op": "unsubscribed",
+            "id": command_id,
+            **_interval(step),
+            "symbols": part,
+            "reason": reason,
+        }
         yield orjson.dumps(_told(fields, pending))
+
+
+def _interval(step: int | None) -> dict[str, str]:
+    return {} if step is None else {"candles": _STEPS[step]}
 
 
 def _parts(items: Sequence[Any], most: int) -> Iterator[tuple[Sequence[Any], int]]:

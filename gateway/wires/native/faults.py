@@ -34,6 +34,10 @@ class ErrorCode(StrEnum):
     """`snapshot` is neither true nor false."""
     BAD_RESUME = "bad_resume"
     """A part of `resume` cannot be used; its symbols were subscribed without it."""
+    BAD_CANDLES = "bad_candles"
+    """`candles` is none of the intervals, or `symbols` is `*` with it."""
+    BAD_HISTORY = "bad_history"
+    """`history` is not an integer from 0 to 500."""
     BAD_TOKEN = "bad_token"  # noqa: S105 - the name of a fault, not a secret
     """`token` is not a string."""
     AUTH_NOT_REQUIRED = "auth_not_required"

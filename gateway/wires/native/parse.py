@@ -10,9 +10,20 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from gateway.commands import EVERYTHING, Auth, Command, List, Ping, Subscribe, Unsubscribe
+from gateway.commands import (
+    EVERYTHING,
+    Auth,
+    Command,
+    List,
+    Ping,
+    Subscribe,
+    SubscribeCandles,
+    Unsubscribe,
+    UnsubscribeCandles,
+)
 from gateway.wires.native.faults import CommandFault, ErrorCode
 from services.errors import BadSymbol
+from services.market.candle import INTERVALS
 from services.market.position import Position
 from services.market.symbol import Symbol, parse_symbol
 
@@ -21,6 +32,10 @@ LARGEST: Final = 2**53 - 1
 LEAST_RATE: Final = 0.1
 MOST_RATE: Final = 100.0
 """Bounds of `max_rate`, ticks per second and symbol."""
+
+MOST_HISTORY: Final = 500
+"""Most candles to begin with: as many as history says in one answer."""
+DEFAULT_HISTORY: Final = 300
 
 _NAMED: Final = 5
 """Most entries of `resume` that one fault names; there may be thousands in a frame."""
@@ -48,7 +63,7 @@ def parse(frame: str | bytes, *, max_symbols: int) -> Parsed:
         case "subscribe":
             return _subscribe(fields, command_id, max_symbols)
         case "unsubscribe":
-            return Parsed(Unsubscribe(command_id, _symbols(fields, command_id, max_symbols)))
+            return Parsed(_unsubscribe(fields, command_id, max_symbols))
         case "list":
             return Parsed(List(command_id))
         case "ping":
@@ -126,7 +141,16 @@ def _distinct(names: list[Any]) -> list[Any]:
         return [parse_symbol(name) for name in names if isinstance(name, list | dict)]
 
 
+def _unsubscribe(fields: Mapping[str, Any], command_id: int, max_symbols: int) -> Unsubscribe | UnsubscribeCandles:
+    if "candles" not in fields:
+        return Unsubscribe(command_id, _symbols(fields, command_id, max_symbols))
+    step = _step(fields["candles"], command_id)
+    return UnsubscribeCandles(command_id, _symbols(fields, command_id, max_symbols), step)
+
+
 def _subscribe(fields: Mapping[str, Any], command_id: int, max_symbols: int) -> Parsed:
+    if "candles" in fields:
+        return Parsed(_subscribe_candles(fields, command_id, max_symbols))
     symbols = _symbols(fields, command_id, max_symbols)
     max_rate = _max_rate(fields.get("max_rate"), command_id)
     snapshot = fields.get("snapshot", True)
@@ -136,6 +160,40 @@ def _subscribe(fields: Mapping[str, Any], command_id: int, max_symbols: int) -> 
         )
     resume, fault = _resume(fields.get("resume", {}), symbols, command_id)
     return Parsed(Subscribe(command_id, symbols, max_rate, snapshot, resume), fault)
+
+
+def _subscribe_candles(fields: Mapping[str, Any], command_id: int, max_symbols: int) -> SubscribeCandles:
+    step = _step(fields["candles"], command_id)
+    symbols = _symbols(fields, command_id, max_symbols)
+    if symbols == (EVERYTHING,):
+        # 1,000 symbols with 300 candles each are 42 MB for one client.
+        raise CommandFault(
+            ErrorCode.BAD_CANDLES, command_id, 'symbols is ["*"], but candles are followed by name only'
+        )
+    return SubscribeCandles(command_id, symbols, step, _history(fields.get("history"), command_id))
+
+
+def _step(value: object, command_id: int) -> int:
+    step = INTERVALS.get(value) if isinstance(value, str) else None
+    if step is None:
+        raise CommandFault(
+            ErrorCode.BAD_CANDLES,
+            command_id,
+            f"candles is {_quoted(value)}, but must be {' or '.join(map(_quoted, INTERVALS))}",
+        )
+    return step
+
+
+def _history(value: object, command_id: int) -> int:
+    if value is None:
+        return DEFAULT_HISTORY
+    if type(value) is not int or not 0 <= value <= MOST_HISTORY:
+        raise CommandFault(
+            ErrorCode.BAD_HISTORY,
+            command_id,
+            f"history is {_quoted(value)}, but must be an integer from 0 to {MOST_HISTORY}",
+        )
+    return value
 
 
 def _max_rate(value: object, command_id: int) -> float | None:

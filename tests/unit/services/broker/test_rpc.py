@@ -184,3 +184,9 @@ def test_a_day_may_have_no_trade_yet() -> None:
     (answer,) = decode_reply(reply_with(b"", answers=[row])).told
     assert isinstance(answer, Answer)
     assert (answer.question, answer.day and answer.day.open) == (asked, None)
+
+
+def test_an_earlier_history_is_understood() -> None:
+    """An answer about candles without a position, as an earlier history gives it, is one of unknown top."""
+    body = b'{"id":1,"answers":[],"candles":[[["A",60,0,5],[]]]}'
+    assert decode_reply(body) == Reply(1, (CandleAnswer(CandleQuestion(A, 60, 0, 5), (), None),))
