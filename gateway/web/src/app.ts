@@ -1,0 +1,263 @@
+/** The page: what it is made of, and who tells whom. */
+import { AGAIN_MS, Http, RETRY_MS } from "./directory";
+import { Entry } from "./entry";
+import { listen } from "./keyboard";
+import { Market } from "./market";
+import { stream, wish } from "./pure/address";
+import type { Action } from "./pure/keys";
+import { Pace } from "./pure/pace";
+import { pins, text } from "./pure/pins";
+import type { Quote } from "./pure/quote";
+import { STEP_MS } from "./pure/trace";
+import { nothing } from "./pure/words";
+import { Traces } from "./traces";
+import { Detail } from "./view/detail";
+import { by, write } from "./view/dom";
+import { Frames } from "./view/frames";
+import { Grid } from "./view/grid";
+import { Help } from "./view/help";
+import { Strip } from "./view/strip";
+import { keep, read, Theme } from "./view/theme";
+import { Wire } from "./view/wire";
+
+const PINS = "tickwire.pins";
+/** Milliseconds between two writings of what need not be told with each frame. */
+const SLOW_MS = 250;
+const JUDGE_MS = 1_000;
+/** Width from which list and chart stand side by side. */
+const WIDE = matchMedia("(min-width: 900px)");
+/** Updates per second and symbol of a page that nobody looks at. */
+const HIDDEN_RATE = 1;
+
+export class App {
+  readonly #wish = wish(location.search, location.hash);
+  readonly #pins = pins(read(PINS));
+  readonly #pace = new Pace();
+  readonly #strip = new Strip();
+  readonly #wire = new Wire();
+  readonly #help = new Help(() => this.#theme.turn());
+  readonly #frames = new Frames((now) => this.#draw(now));
+  readonly #theme: Theme = new Theme(() => this.#detail.dress());
+  readonly #entry: Entry = new Entry({ open: () => this.#open(), status: () => this.#market.status }, this.#wish.faults);
+  readonly #http = new Http(document.baseURI, () => this.#entry.kept);
+  readonly #market: Market;
+  readonly #grid: Grid;
+  readonly #detail: Detail;
+  readonly #traces: Traces;
+  /** What somebody chose: a rate, null for every tick, or what can be drawn. */
+  #rate: number | null | "auto" = this.#wish.rate ?? "auto";
+  #looking = 0;
+  #closedByHand = false;
+
+  constructor() {
+    const request = () => this.#frames.request();
+    this.#market = new Market(stream(document.baseURI), this.#wish.symbols, {
+      news: request,
+      others: () => this.#grid.rearrange(),
+      status: (status) => this.#entry.status(status),
+      frame: (frame) => {
+        this.#measure();
+        this.#wire.take(frame);
+        this.#entry.frame(frame);
+      },
+      gap: (gap) => this.#wire.note(gap, Date.now()),
+      error: (error) => this.#entry.failed(error),
+    });
+    this.#grid = new Grid({
+      quotes: this.#market.quotes, pins: this.#pins, request,
+      choose: (quote) => this.#choose(quote), pin: (quote) => this.#pin(quote), seen: (quotes) => this.#traces.look(quotes),
+    });
+    this.#detail = new Detail({
+      candles: (symbol, interval, take, refused) =>
+        this.#market.candles(symbol, interval, take, ({ message }) => refused(`No candles: ${message}.`)),
+      day: (symbol) => this.#market.day(symbol),
+      account: (symbol) => this.#market.account(symbol),
+      closed: () => this.#left(),
+    });
+    this.#traces = new Traces((symbol) => this.#http.trace(symbol), (quote) => {
+      this.#market.dirty.add(quote);
+      request();
+    });
+  }
+
+  start(): void {
+    listen({ letters: () => this.#help.letters, obey: (asked) => this.#obey(asked) });
+    by("search").addEventListener("input", () => this.#search());
+    by("find").addEventListener("submit", (event) => event.preventDefault());
+    by("theme").addEventListener("click", () => this.#theme.turn());
+    const pace = by<HTMLSelectElement>("pace");
+    this.#offer(pace);
+    pace.addEventListener("change", () => this.#choosePace(pace.value));
+    document.addEventListener("visibilitychange", () => this.#turned());
+    addEventListener("hashchange", () => this.#follow());
+    setInterval(() => this.#slowly(), SLOW_MS);
+    setInterval(() => this.#judge(), JUDGE_MS);
+    setInterval(() => this.#market.sketch(Date.now()), STEP_MS);
+    this.#market.ask(this.#asked());
+    this.#open();
+  }
+
+  #open(): void {
+    this.#market.open(this.#entry.token);
+    this.#detail.again();
+    void this.#list();
+  }
+
+  /** Read the directory, now and then again: symbols come and go. */
+  async #list(): Promise<void> {
+    clearTimeout(this.#looking);
+    let again = AGAIN_MS;
+    try {
+      await this.#http.symbols((listings) => this.#market.list(listings));
+      this.#follow();
+    } catch {
+      again = RETRY_MS; // the stream tells why: this one only waits for it
+    }
+    this.#looking = window.setTimeout(() => void this.#list(), again);
+  }
+
+  // ------------------------------------------------------------------------------------------------- drawing
+
+  #draw(now: number): void {
+    const { dirty } = this.#market;
+    this.#grid.draw(now, dirty);
+    const { quote } = this.#detail;
+    if (quote !== null && dirty.has(quote)) this.#detail.draw();
+    dirty.clear();
+  }
+
+  #slowly(): void {
+    const { status, quotes, refused } = this.#market;
+    const now = performance.now();
+    if (status !== null) this.#strip.show(status, now);
+    this.#entry.look(now);
+    this.#wire.draw();
+    this.#detail.tell();
+    const empty = this.#grid.count === 0 || refused === quotes.size;
+    write(by("empty"), empty ? nothing(quotes.size, this.#grid.sought, refused) : "");
+    if (WIDE.matches && this.#detail.quote === null) this.#first();
+  }
+
+  /** Count what the client does with a frame: it ends before the next microtask. */
+  #measure(): void {
+    const began = performance.now();
+    queueMicrotask(() => this.#frames.worked(performance.now() - began));
+  }
+
+  #judge(): void {
+    const second = this.#frames.measured();
+    const frames = second.intervals.length;
+    if (this.#rate === "auto" && !document.hidden && this.#pace.judge(second)) this.#market.ask(this.#asked());
+    this.#strip.drawn(this.#asked(), this.#rate === "auto", frames < JUDGE_MS / 100 ? null : Math.round((frames * 1000) / sum(second.intervals)));
+  }
+
+  #asked(): number | null {
+    if (document.hidden) return HIDDEN_RATE;
+    return this.#rate === "auto" ? this.#pace.rate : this.#rate;
+  }
+
+  #choosePace(value: string): void {
+    this.#rate = value === "auto" ? "auto" : value === "all" ? null : Number(value);
+    this.#market.ask(this.#asked());
+  }
+
+  /** Show the rate of the address, which may be none of the list. */
+  #offer(pace: HTMLSelectElement): void {
+    const { rate } = this.#wish;
+    if (rate === null) return;
+    if (![...pace.options].some(({ value }) => value === String(rate))) pace.add(new Option(`${rate}/s`, String(rate)));
+    pace.value = String(rate);
+  }
+
+  /** This tab is shown, or not any more. */
+  #turned(): void {
+    this.#frames.measured();
+    this.#market.ask(this.#asked());
+    this.#frames.request();
+  }
+
+  // ------------------------------------------------------------------------------------------ the chosen symbol
+
+  /** The symbol that the address names. */
+  #follow(): void {
+    const { chosen } = wish(location.search, location.hash);
+    const quote = chosen === null ? undefined : this.#market.quotes.get(chosen);
+    if (quote !== undefined && quote !== this.#detail.quote) this.#show(quote);
+  }
+
+  /** Where there is room for a chart, there is one. */
+  #first(): void {
+    const quote = this.#grid.top;
+    if (quote !== null && quote.tick !== null && !this.#closedByHand) this.#show(quote);
+  }
+
+  #choose(quote: Quote): void {
+    history.replaceState(null, "", `#${encodeURIComponent(quote.symbol)}`);
+    this.#closedByHand = false;
+    this.#show(quote);
+    if (!WIDE.matches) by("detail").focus();
+  }
+
+  #show(quote: Quote): void {
+    this.#grid.choose(quote);
+    this.#detail.open(quote);
+    this.#detail.draw();
+  }
+
+  #left(): void {
+    this.#closedByHand = true;
+    history.replaceState(null, "", location.pathname + location.search);
+    by("grid").focus();
+  }
+
+  #pin(quote: Quote): void {
+    if (!this.#pins.delete(quote.symbol)) this.#pins.add(quote.symbol);
+    keep(PINS, text(this.#pins));
+    this.#grid.rearrange();
+  }
+
+  // ----------------------------------------------------------------------------------------------------- keys
+
+  #search(): void {
+    this.#grid.search(by<HTMLInputElement>("search").value);
+  }
+
+  #obey(asked: Action): boolean {
+    const { active } = this.#grid;
+    switch (asked) {
+      case "search": by<HTMLInputElement>("search").select(); break;
+      case "leave": return this.#leave();
+      case "up": this.#grid.move(-1); break;
+      case "down": this.#grid.move(1); break;
+      case "page-up": this.#grid.move(-this.#grid.page); break;
+      case "page-down": this.#grid.move(this.#grid.page); break;
+      case "first": this.#grid.move(Number.NEGATIVE_INFINITY); break;
+      case "last": this.#grid.move(Number.POSITIVE_INFINITY); break;
+      case "choose": if (active !== null) this.#choose(active); break;
+      case "pin": if (active !== null) this.#pin(active); break;
+      case "wire": this.#wire.toggle(); break;
+      case "help": this.#help.toggle(); break;
+      case "theme": this.#theme.turn(); break;
+      case "seconds": this.#detail.switch("1s"); break;
+      case "minutes": this.#detail.switch("1m"); break;
+    }
+    return true;
+  }
+
+  /** Leave what is open: the search, the drawer, the chart, in this order.  A dialog closes by itself. */
+  #leave(): boolean {
+    const search = by<HTMLInputElement>("search");
+    if (this.#help.open) return false;
+    if (document.activeElement === search || search.value !== "") {
+      search.value = "";
+      this.#search();
+      by("grid").focus();
+    } else if (this.#wire.open) this.#wire.toggle();
+    else if (this.#detail.quote !== null) this.#detail.close();
+    return true;
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((all, value) => all + value, 0);
+}

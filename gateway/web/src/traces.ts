@@ -1,0 +1,45 @@
+/** Half an hour of each row that is looked at, asked for a few at a time. */
+import type { Quote } from "./pure/quote";
+import type { Point } from "./pure/trace";
+
+/** Questions at once: the gateway has others to serve, and a row is looked at for seconds. */
+const AT_ONCE = 2;
+/** Failures in a row after which nobody is asked any more: this gateway has no history. */
+const PATIENCE = 3;
+
+export class Traces {
+  readonly #asked = new Set<Quote>();
+  #seen: readonly Quote[] = [];
+  #open = 0;
+  #failed = 0;
+
+  constructor(private readonly ask: (symbol: string) => Promise<Point[]>, private readonly got: (quote: Quote) => void) {}
+
+  /** These rows are looked at now; those before no longer matter. */
+  look(quotes: readonly Quote[]): void {
+    this.#seen = quotes;
+    this.#next();
+  }
+
+  #next(): void {
+    while (this.#open < AT_ONCE && this.#failed < PATIENCE) {
+      const quote = this.#seen.find((each) => each.tick !== null && !this.#asked.has(each));
+      if (quote === undefined) return;
+      this.#asked.add(quote);
+      this.#open += 1;
+      void this.#fetch(quote);
+    }
+  }
+
+  async #fetch(quote: Quote): Promise<void> {
+    try {
+      quote.trace.precede(await this.ask(quote.symbol));
+      this.#failed = 0;
+      this.got(quote);
+    } catch {
+      this.#failed += 1; // a trace that begins now is all that is lost
+    }
+    this.#open -= 1;
+    this.#next();
+  }
+}
