@@ -9,10 +9,10 @@ import {
   useMemo,
   useSyncExternalStore,
 } from "react";
-import { Board, type CandleOptions, NO_CANDLES, NO_TICKS, type TickOptions, type Topic } from "./board.js";
-import type { Frames } from "./frames.js";
+import { Board, type CandleOptions, NO_CANDLES, NO_TICKS, type TickOptions, type Topic } from "./views/board.js";
+import type { Frames } from "./views/frames.js";
 import type { Candle, ConnectOptions, Feed, Interval, Status, Tick } from "./index.js";
-import { LateFeed, NOT_YET } from "./latefeed.js";
+import { LateFeed, NOT_YET } from "./views/latefeed.js";
 
 export type { CandleOptions, Frames, TickOptions };
 

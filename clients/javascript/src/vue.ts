@@ -14,10 +14,10 @@ import {
   toValue,
   watch,
 } from "vue";
-import { Board, type CandleOptions, NO_CANDLES, NO_TICKS, type TickOptions, type Topic } from "./board.js";
-import type { Frames } from "./frames.js";
+import { Board, type CandleOptions, NO_CANDLES, NO_TICKS, type TickOptions, type Topic } from "./views/board.js";
+import type { Frames } from "./views/frames.js";
 import type { Candle, ConnectOptions, Feed, Interval, Status, Tick } from "./index.js";
-import { type Address, LateFeed, NOT_YET } from "./latefeed.js";
+import { type Address, LateFeed, NOT_YET } from "./views/latefeed.js";
 
 export type { CandleOptions, Frames, TickOptions };
 

@@ -1,4 +1,4 @@
-import type { Candle } from "./index.js";
+import type { Candle } from "../index.js";
 
 /** Candles kept of one chart; the oldest go first.  The gateway sends at most 500 to begin with. */
 export const CANDLES_KEPT = 1_000;

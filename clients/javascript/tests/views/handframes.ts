@@ -1,4 +1,4 @@
-import type { Frames } from "../src/frames.js";
+import type { Frames } from "../../src/views/frames.js";
 
 /** Frames that come when a test says so. */
 export class HandFrames {

@@ -1,4 +1,4 @@
-import { NOT_YET } from "../src/latefeed.js";
+import { NOT_YET } from "../../src/views/latefeed.js";
 import type {
   Account,
   Candle,
@@ -11,7 +11,7 @@ import type {
   SubscribeOptions,
   Subscription,
   Tick,
-} from "../src/index.js";
+} from "../../src/index.js";
 
 /** A tick of *symbol*. */
 export function aTick(symbol: string, price: number, seq = 1): Tick {

@@ -1,7 +1,7 @@
 import { Cell, type Open } from "./cell.js";
 import { type Frames, Paint, pageFrames } from "./frames.js";
-import type { Candle, Feed, Interval, Status, Subscription, Tick } from "./index.js";
-import { merge } from "./series.js";
+import type { Candle, Feed, Interval, Status, Subscription, Tick } from "../index.js";
+import { merge } from "./candles.js";
 
 /** What a component may look at: `read` returns the same object until it changed, at most once a frame. */
 export interface Topic<T> {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { CANDLES_KEPT, merge } from "../src/series.js";
+import { CANDLES_KEPT, merge } from "../../src/views/candles.js";
 import { aCandle } from "./fakefeed.js";
 
 const starts = fc.uniqueArray(fc.integer({ min: 0, max: 50 })).map((all) => all.sort((one, other) => one - other));

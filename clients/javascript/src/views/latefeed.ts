@@ -14,7 +14,7 @@ import {
   type Subscription,
   type Tick,
   TickwireError,
-} from "./index.js";
+} from "../index.js";
 
 /** What `connect` is given. */
 export type Address = string | URL | readonly string[];

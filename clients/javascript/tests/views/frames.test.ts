@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { FRAME_MS, HIDDEN_MS, Paint, pageFrames } from "../src/frames.js";
+import { FRAME_MS, HIDDEN_MS, Paint, pageFrames } from "../../src/views/frames.js";
 import { HandFrames } from "./handframes.js";
 
 beforeEach(() => void vi.useFakeTimers());
