@@ -103,6 +103,11 @@ class Wire:
         """Return the symbols of all commands *op* that were sent, in order."""
         return [name for command in self.sent if command["op"] == op for name in command["symbols"]]
 
+    def ticks(self, symbol: str) -> list[dict[str, Any]]:
+        """Return all ticks of *symbol* that came, in order."""
+        frames = (frame for frame in self.received if frame["op"] in {"snapshot", "ticks"})
+        return [tick for frame in frames for tick in frame["data"] if tick["symbol"] == symbol]
+
     def _opened(self, socket: WebSocket) -> None:
         self.connections += 1
         socket.on("framesent", lambda text: self.sent.append(json.loads(text)))
