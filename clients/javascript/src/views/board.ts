@@ -1,7 +1,7 @@
-import { Cell, type Open } from "./cell.js";
+import { Cell, type Open, type Same } from "./cell.js";
 import { type Frames, Paint, pageFrames } from "./frames.js";
-import type { Candle, Feed, Interval, Status, Subscription, Tick } from "../index.js";
-import { merge } from "./candles.js";
+import type { Candle, Feed, Interval, Status, Tick } from "../index.js";
+import { Series } from "../series.js";
 
 /** What a component may look at: `read` returns the same object until it changed, at most once a frame. */
 export interface Topic<T> {
@@ -51,7 +51,11 @@ export class Board {
       this.#ticks,
       `${symbol} ${maxRate}`,
       () => this.feed.last(symbol),
-      (put) => closing(this.feed.subscribe(symbol, put, options)),
+      (put) => {
+        const subscription = this.feed.subscribe(symbol, put, options);
+        return () => subscription.close();
+      },
+      samePosition,
     );
   }
 
@@ -82,13 +86,15 @@ export class Board {
       `${symbol} ${interval} ${history}`,
       () => NO_CANDLES,
       (put) => {
-        let kept = NO_CANDLES;
+        const series = new Series(symbol, interval);
         const listener = (news: readonly Candle[], reset: boolean) => {
-          kept = merge(kept, news, reset);
-          put(kept);
+          series.take(news, reset);
+          put(series.candles);
         };
-        return closing(this.feed.candles(symbol, interval, listener, options));
+        const subscription = this.feed.candles(symbol, interval, listener, options);
+        return () => subscription.close();
       },
+      Object.is,
     );
   }
 
@@ -99,18 +105,19 @@ export class Board {
       "",
       () => this.feed.status,
       (put) => this.feed.on("status", put),
+      Object.is,
     );
   }
 
-  /** What is looked at under *name* of *cells*; *peek*: what it is while nobody watches. */
-  #topic<T>(cells: Map<string, Cell<T>>, name: string, peek: () => T, open: Open<T>): Topic<T> {
+  /** What is looked at under *name* of *cells*; *peek*: what it is while nobody watches; *same*: no reason to render. */
+  #topic<T>(cells: Map<string, Cell<T>>, name: string, peek: () => T, open: Open<T>, same: Same<T>): Topic<T> {
     return {
       read: () => {
         const cell = cells.get(name);
         return cell === undefined ? peek() : cell.read();
       },
       subscribe: (watcher) => {
-        const cell = cells.get(name) ?? new Cell(peek(), open, this.#paint, () => cells.delete(name));
+        const cell = cells.get(name) ?? new Cell(peek(), open, same, this.#paint, () => cells.delete(name));
         cells.set(name, cell);
         return cell.watch(watcher);
       },
@@ -133,8 +140,7 @@ function same(one: ReadonlyMap<string, Tick>, other: ReadonlyMap<string, Tick>):
   return true;
 }
 
-/** The way to close *subscription*.  The feed's `error` event says what was refused, so `ready` may fail unheard. */
-function closing(subscription: Subscription): () => void {
-  subscription.ready.catch(() => undefined);
-  return () => subscription.close();
+/** Whoever follows a symbol that is followed already is given a copy of its newest tick. */
+function samePosition(one: Tick | undefined, other: Tick | undefined): boolean {
+  return one?.epoch === other?.epoch && one?.seq === other?.seq;
 }

@@ -9,12 +9,16 @@ export const LINGER_MS = 200;
 /** Opens what a cell shows, hands each new value to *put*, and returns the way to close it. */
 export type Open<T> = (put: (value: T) => void) => () => void;
 
+/** Whether two values look the same, so that nothing is rendered for the second. */
+export type Same<T> = (one: T, other: T) => boolean;
+
 /**
  * One value that any number of watchers look at.  It is opened for the first, and closed `LINGER_MS` after the last.
  * What it shows changes at frames only, so that all who look at it within one frame see the same.
  */
 export class Cell<T> implements Changing {
   readonly #open: Open<T>;
+  readonly #same: Same<T>;
   readonly #paint: Paint;
   readonly #closed: () => void;
   readonly #watchers = new Set<() => void>();
@@ -24,9 +28,10 @@ export class Cell<T> implements Changing {
   #leaving: ReturnType<typeof setTimeout> | undefined;
 
   /** *first*: shown until the first `put`.  *closed* is called when nobody came back. */
-  constructor(first: T, open: Open<T>, paint: Paint, closed: () => void) {
+  constructor(first: T, open: Open<T>, same: Same<T>, paint: Paint, closed: () => void) {
     this.#live = this.#shown = first;
     this.#open = open;
+    this.#same = same;
     this.#paint = paint;
     this.#closed = closed;
   }
@@ -46,12 +51,12 @@ export class Cell<T> implements Changing {
   }
 
   show(): Iterable<() => void> {
-    if (Object.is(this.#shown, this.#live)) return [];
     this.#shown = this.#live;
     return this.#watchers;
   }
 
   #put(value: T): void {
+    if (this.#same(this.#live, value)) return;
     this.#live = value;
     this.#paint.mark(this);
   }

@@ -87,6 +87,10 @@ export class FakeFeed implements Feed {
   ): Subscription {
     const followed = { symbols: [symbols].flat(), listener, maxRate };
     this.#followed.add(followed);
+    const known = followed.symbols.flatMap((symbol) => this.#last.get(symbol) ?? []);
+    queueMicrotask(() => {
+      for (const tick of known) if (this.#followed.has(followed)) listener?.({ ...tick, snapshot: true, skipped: 0 });
+    });
     const name = `${followed.symbols}${maxRate === undefined ? "" : `@${maxRate}`}`;
     return this.#subscription(followed.symbols, name, () => {
       this.#followed.delete(followed);

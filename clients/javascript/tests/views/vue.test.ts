@@ -280,7 +280,7 @@ describe("with a url", () => {
     return () => `${tick.value?.price}`;
   });
 
-  test("a component connects when somebody looks, and closes when it is unmounted", () => {
+  test("a component connects when somebody looks, and closes when it is unmounted", async () => {
     const app = createApp(
       defineComponent(() => {
         provideTickwire(source);
@@ -288,16 +288,18 @@ describe("with a url", () => {
       }),
     );
     app.mount(place);
+    await vi.advanceTimersByTimeAsync(0);
     expect(SilentSocket.made.map(({ closed }) => closed)).toEqual([false]);
     app.unmount();
     vi.advanceTimersByTime(LINGER_MS);
     expect(SilentSocket.made.map(({ closed }) => closed)).toEqual([true]);
   });
 
-  test("a plugin does so for the whole application", () => {
+  test("a plugin does so for the whole application", async () => {
     const app = createApp(Look).use(createTickwire(source));
     expect(SilentSocket.made).toEqual([]);
     app.mount(place);
+    await vi.advanceTimersByTimeAsync(0);
     expect(SilentSocket.made).toHaveLength(1);
     app.unmount();
     vi.advanceTimersByTime(LINGER_MS);
