@@ -55,7 +55,7 @@ export class Buffer {
 
   /** When the next tick that is held back may be taken, if not at *now* already; infinity: none is held back. */
   due(now: number): number {
-    let due = Number.POSITIVE_INFINITY;
+    let due = Infinity;
     for (const symbol of this.#parked.keys()) {
       const turn = this.#turns.get(symbol) ?? 0;
       if (turn > now && turn < due) due = turn;

@@ -11,7 +11,7 @@
  */
 import { Allowance } from "./allowance.js";
 import { Clock } from "./clock.js";
-import { Diary } from "./day.js";
+import { begun, carried } from "./day.js";
 import { TickwireError } from "./errors.js";
 import { Follow, type RawTick, tally } from "./follow.js";
 import { Latencies } from "./latencies.js";
@@ -26,7 +26,7 @@ export const PING_MS = 30_000;
 export const FIRST_PINGS = 4;
 /** Milliseconds between those. */
 export const FIRST_PING_MS = 250;
-const NEVER = Number.POSITIVE_INFINITY;
+const NEVER = Infinity;
 
 /** Who is told what frames bring. */
 export interface Told {
@@ -179,7 +179,7 @@ export class Conversation {
 
   readonly #takers: Record<string, (frame: Frame, now: number, wall: number) => void> = {
     ticks: (frame, _, wall) => {
-      const { offset = Number.NaN } = this.clock;
+      const { offset = NaN } = this.clock;
       for (const tick of frame.data as RawTick[]) {
         const follow = this.wishes.follow(tick.symbol);
         if (!follow) continue;
@@ -191,7 +191,7 @@ export class Conversation {
     },
 
     snapshot: (frame, _, wall) => {
-      const { offset = Number.NaN } = this.clock;
+      const { offset = NaN } = this.clock;
       for (const tick of frame.data as RawTick[]) {
         const follow = this.wishes.follow(tick.symbol);
         if (!follow) continue;
@@ -267,12 +267,12 @@ export class Conversation {
         const said = frame.data[symbol];
         const follow = this.wishes.follow(symbol);
         if (!follow || !said) continue;
-        follow.diary = new Diary(symbol, said);
-        if (follow.last) follow.diary.take(follow.last);
+        const day = begun(symbol, said);
+        follow.day = follow.last ? carried(day, follow.last) : day;
         if (follow.session?.state !== said.session) {
           this.#session({ symbol, state: said.session, reason: null, since: null });
         }
-        this.#told.event("day", follow.diary.day, follow);
+        this.#told.event("day", follow.day, follow);
       }
     },
 
@@ -333,7 +333,7 @@ export class Conversation {
     const follow = this.wishes.follow(session.symbol);
     if (!follow) return;
     follow.session = session;
-    if (follow.diary) follow.diary.session = session.state;
+    if (follow.day) follow.day = { ...follow.day, session: session.state };
     this.#told.event("session", session, follow);
   }
 

@@ -24,12 +24,6 @@ export class Cursor {
     return legal;
   }
 
-  /** `unsubscribed`: nothing follows. */
-  unsubscribe(): void {
-    this.subscribed = false;
-    this.position = null;
-  }
-
   /** `snapshot`: legal where nothing is accounted for yet. */
   snapshot(position: Position): boolean {
     const legal = this.subscribed && this.position === null;
@@ -49,9 +43,7 @@ export class Cursor {
   gap(epoch: number, from: number, to: number | null): boolean {
     const at = this.position;
     this.position = to === null ? null : { epoch, seq: to };
-    return (
-      this.subscribed && at !== null && epoch === at.epoch && from === at.seq + 1 && (to === null || to >= from)
-    );
+    return this.subscribed && at !== null && epoch === at.epoch && from === at.seq + 1 && (to === null || to >= from);
   }
 
   /** `epoch`: the ticks go on from seq 1 of a later epoch. */

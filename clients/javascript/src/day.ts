@@ -2,84 +2,51 @@
 import { compare } from "./cursor.js";
 import type { Day, Position, SessionState, Tick } from "./types.js";
 
-type Said = Partial<Day & Position>;
-
-/** Keeps one symbol's day.  A tick whose `volume` is below the one before begins a new day. */
-export class Diary {
-  #day: Day;
-  /** Up to where the gateway's figures count; null: every tick is news. */
-  #at: Position | null;
-  #stale = false;
-  #last: number | null = null;
-  #close: number | null;
-  #open: number | null;
-  #high: number;
-  #low: number;
-  #volume: number | null;
-  session: SessionState;
-
-  constructor(symbol: string, said: Said) {
-    this.session = said.session ?? "open";
-    this.#close = said.previous_close ?? null;
-    this.#open = said.open ?? null;
-    this.#high = said.high ?? Number.NEGATIVE_INFINITY;
-    this.#low = said.low ?? Number.POSITIVE_INFINITY;
-    this.#volume = said.volume ?? null;
-    this.#at = said.epoch == null || said.seq == null ? null : { epoch: said.epoch, seq: said.seq };
-    this.#day = { symbol } as Day;
-    this.#stale = true;
-  }
-
-  /** Carry the day on by a tick; one that the gateway's figures hold already only gives the last price. */
-  take(tick: Tick): void {
-    const { price, volume } = tick;
-    this.#stale = true;
-    if (this.#at) {
-      if (compare(tick, this.#at) <= 0) {
-        this.#last = price;
-        return;
-      }
-      this.#at = null;
-    }
-    if (this.#volume !== null && volume < this.#volume) {
-      this.#close = this.#last ?? this.#close;
-      this.#open = null;
-      this.#high = Number.NEGATIVE_INFINITY;
-      this.#low = Number.POSITIVE_INFINITY;
-    }
-    this.#last = price;
-    this.#volume = volume;
-    if (tick.size) {
-      this.#open ??= price;
-      this.#high = Math.max(this.#high, price);
-      this.#low = Math.min(this.#low, price);
-    }
-  }
-
-  /** The day as it stands; the same object until something changes. */
-  get day(): Day {
-    const session = this.session;
-    if (this.#stale || this.#day.session !== session) {
-      const close = this.#close;
-      const change = this.#last === null || close === null ? null : this.#last - close;
-      this.#day = {
-        symbol: this.#day.symbol,
-        session,
-        previous_close: close,
-        open: this.#open,
-        high: finite(this.#high),
-        low: finite(this.#low),
-        last: this.#last,
-        volume: this.#volume,
-        change,
-        change_percent: change === null || !close ? null : (change / close) * 100,
-      };
-      this.#stale = false;
-    }
-    return this.#day;
-  }
+/** What a `day` frame says of one symbol; null: not known. */
+export interface Said {
+  readonly session: SessionState;
+  readonly previous_close: number | null;
+  readonly epoch: number | null;
+  readonly seq: number | null;
+  readonly open: number | null;
+  readonly high: number | null;
+  readonly low: number | null;
+  readonly volume: number | null;
 }
 
-function finite(price: number): number | null {
-  return Number.isFinite(price) ? price : null;
+/** The day as the gateway says it. */
+export function begun(symbol: string, said: Said): Day {
+  return { ...said, symbol, last: null, change: null, change_percent: null } as Day;
+}
+
+/**
+ * The day with *tick* in it.  One that the gateway's figures hold already only gives the last price; one whose `volume`
+ * is below the one before begins a new day.
+ */
+export function carried(day: Day, tick: Tick): Day {
+  const { price, volume, size } = tick;
+  let { previous_close: close, open, high, low } = day;
+  const news = compare(tick, day as unknown as Position) > 0;
+  if (news && day.volume !== null && volume < day.volume) {
+    close = day.last ?? close;
+    open = high = low = null;
+  }
+  if (news && size) {
+    open ??= price;
+    high = Math.max(high ?? price, price);
+    low = Math.min(low ?? price, price);
+  }
+  const change = close === null ? null : price - close;
+  const change_percent = close && change !== null ? (change / close) * 100 : null;
+  return {
+    ...day,
+    previous_close: close,
+    open,
+    high,
+    low,
+    last: price,
+    volume: news ? volume : day.volume,
+    change,
+    change_percent,
+  };
 }

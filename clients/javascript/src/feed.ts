@@ -26,7 +26,7 @@ import type { Wish } from "./wish.js";
 
 /** Milliseconds between two changes of `status` that only count on. */
 export const STATUS_MS = 250;
-const NEVER = Number.POSITIVE_INFINITY;
+const NEVER = Infinity;
 
 export class Client implements Feed, Told, Keeper, Owner {
   status: Status;
@@ -107,7 +107,7 @@ export class Client implements Feed, Told, Keeper, Owner {
   }
 
   day(symbol: string): Day | undefined {
-    return this.#conversation.wishes.follow(symbol)?.diary?.day;
+    return this.#conversation.wishes.follow(symbol)?.day;
   }
 
   session(symbol: string): Session | undefined {
@@ -187,7 +187,8 @@ export class Client implements Feed, Told, Keeper, Owner {
   }
 
   event<E extends keyof FeedEvents>(name: E, value: FeedEvents[E], wish?: Wish): void {
-    if (name === "gap") for (const line of [...(wish?.lines ?? [])] as Line[]) this.call(line.hooks.onGap, value as Gap);
+    if (name === "gap")
+      for (const line of [...(wish?.lines ?? [])] as Line[]) this.call(line.hooks.onGap, value as Gap);
     for (const listener of [...(this.#listeners.get(name) ?? [])]) this.call(listener, value as never);
   }
 
@@ -203,7 +204,8 @@ export class Client implements Feed, Told, Keeper, Owner {
 
   token(required: boolean): void {
     const { token, options } = this.#link;
-    if (required && !token) throw new TickwireError("token_required", "the gateway asks for a token, and none was given");
+    if (required && !token)
+      throw new TickwireError("token_required", "the gateway asks for a token, and none was given");
     if (required) this.#conversation.authorize(token as string);
     else if (typeof options.token === "function") void this.#renew();
   }
@@ -321,7 +323,8 @@ export class Client implements Feed, Told, Keeper, Owner {
     if (this.#conversation.welcomed) this.#error = null;
     const { state, transport, error } = this.status;
     const same = state === this.#state && transport === this.#link.transport && error === (this.#ended ?? this.#error);
-    if (same && (!this.#changed || now < this.#madeAt + STATUS_MS)) return this.#changed ? this.#madeAt + STATUS_MS : NEVER;
+    if (same && (!this.#changed || now < this.#madeAt + STATUS_MS))
+      return this.#changed ? this.#madeAt + STATUS_MS : NEVER;
     this.#changed = false;
     this.#madeAt = now;
     this.status = this.#made();

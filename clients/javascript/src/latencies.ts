@@ -8,7 +8,7 @@ export class Latencies {
   #count = 0;
 
   add(latency: number): void {
-    if (latency === latency) this.#ring[this.#count++ % WINDOW] = latency; // NaN: the offset is not known yet
+    if (!Number.isNaN(latency)) this.#ring[this.#count++ % WINDOW] = latency; // else the offset is not known yet
   }
 
   /** Median and 99th percentile by nearest rank; null: none yet. */

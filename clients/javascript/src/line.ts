@@ -21,7 +21,7 @@ export interface Owner {
   dropped(line: Line): void;
 }
 
-const NEVER = Number.POSITIVE_INFINITY;
+const NEVER = Infinity;
 
 export class Line implements Subscription, Listening {
   readonly ready: Promise<void>;

@@ -59,8 +59,8 @@ export class Link {
   #over = false;
   /** By address until when its gateway wants nobody. */
   readonly #busy = new Map<string, number>();
-  #deadline = Number.POSITIVE_INFINITY;
-  #probeAt = Number.POSITIVE_INFINITY;
+  #deadline = Infinity;
+  #probeAt = Infinity;
 
   constructor(
     urls: readonly string[],
@@ -105,8 +105,8 @@ export class Link {
 
   async #open(url: string, transport: Transport): Promise<Socket> {
     if (transport === "sse") {
-      const { EventSocket } = await import("./sse.js");
-      return new EventSocket(url, this.token, this.options.fetch ?? fetch);
+      const { EventSocket } = await import("./sse/socket.js");
+      return new EventSocket(url, this.token, this.options.fetch ?? fetch, this.options.transport === "sse");
     }
     return this.#webSocketAt(url);
   }
@@ -157,7 +157,7 @@ export class Link {
   #drop(): void {
     const socket = this.#socket;
     this.#socket = this.transport = null;
-    this.#deadline = this.#probeAt = Number.POSITIVE_INFINITY;
+    this.#deadline = this.#probeAt = Infinity;
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();

@@ -8,7 +8,6 @@ export const HISTORY = 300;
 export const KEPT = 500;
 
 export class Series extends Wish {
-  readonly resume = null;
   /** By `start`, rising. */
   candles: readonly Candle[] = [];
 

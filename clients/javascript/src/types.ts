@@ -224,7 +224,11 @@ export interface Feed {
    * Follow symbols.  Throws `bad_request` where no gateway would accept the arguments; everything later is told by
    * `onError`, `ready`, the iterator and the `error` event.
    */
-  subscribe(symbols: string | readonly string[], listener?: (tick: Tick) => void, options?: SubscribeOptions): Subscription;
+  subscribe(
+    symbols: string | readonly string[],
+    listener?: (tick: Tick) => void,
+    options?: SubscribeOptions,
+  ): Subscription;
   /** Follow candles; `reset`: these replace all that came before.  Otherwise put each in by its `start`. */
   candles(
     symbol: string,

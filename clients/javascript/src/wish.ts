@@ -17,7 +17,7 @@ export abstract class Wish {
   /** An unsubscribe command is not answered yet. */
   leaving = false;
   /** When to ask for it. */
-  retryAt = Number.NEGATIVE_INFINITY;
+  retryAt = -Infinity;
   /** Whether the gateway has answered `subscribed` on this connection. */
   served = false;
   /** Whether anything ever came of it: then it is not misspelled. */
@@ -26,13 +26,13 @@ export abstract class Wish {
   constructor(readonly symbol: string) {}
 
   /** Its name among all wishes. */
-  abstract readonly key: string;
+  abstract get key(): string;
   /** What tells its commands from those of other kinds. */
-  abstract readonly kind: object;
+  abstract get kind(): object;
   /** What its subscribe command says beside the names. */
-  abstract readonly terms: object;
+  abstract get terms(): object;
   /** Where to go on from. */
-  abstract readonly resume: Position | null;
+  resume: Position | null = null;
 
   /** Not served for now; ask again at *until*. */
   putOff(until: number): void {
@@ -43,6 +43,6 @@ export abstract class Wish {
 
   /** The connection is gone. */
   disconnect(): void {
-    this.putOff(Number.NEGATIVE_INFINITY);
+    this.putOff(-Infinity);
   }
 }

@@ -48,7 +48,7 @@ export class Wishes {
 
   /** When something is to be said; infinity: once something changes. */
   get due(): number {
-    let due = Number.POSITIVE_INFINITY;
+    let due = Infinity;
     for (const wish of this.#todo) if (!wish.leaving) due = Math.min(due, wish.retryAt);
     return due;
   }
@@ -75,7 +75,8 @@ export class Wishes {
     const ending: Wish[] = [];
     const due: Wish[] = [];
     for (const wish of this.#todo) {
-      if (wish.leaving) this.#todo.delete(wish); // its answer brings it back
+      if (wish.leaving)
+        this.#todo.delete(wish); // its answer brings it back
       else if (wish.lines.size) {
         if (wish.asked && wish.said === JSON.stringify(wish.terms)) this.#todo.delete(wish);
         else if (wish.retryAt <= now) due.push(wish);
