@@ -99,9 +99,10 @@ class Wire:
         self.connections = 0
         page.on("websocket", self._opened)
 
-    def names(self, op: str) -> list[str]:
-        """Return the symbols of all commands *op* that were sent, in order."""
-        return [name for command in self.sent if command["op"] == op for name in command["symbols"]]
+    def names(self, op: str, candles: str | None = None) -> list[str]:
+        """Return the symbols of all commands *op* that were sent, in order: for ticks, or for *candles* of `1m`."""
+        commands = (one for one in self.sent if one["op"] == op and one.get("candles") == candles)
+        return [name for command in commands for name in command["symbols"]]
 
     def ticks(self, symbol: str) -> list[dict[str, Any]]:
         """Return all ticks of *symbol* that came, in order."""

@@ -129,4 +129,5 @@ async def test_follows_what_is_shown(framework: str, symbols: Path) -> None:
         await grows(tab, "AAPL", await rendered(tab, "AAPL") + 3)
         assert sorted(wire.names("subscribe")) == ["AAPL", "MSFT", "NVDA"]
         assert wire.names("unsubscribe") == ["MSFT"]
+        assert wire.names("subscribe", candles="1m") == ["AAPL"]
         assert wire.connections == 1

@@ -100,6 +100,7 @@ describe("useTick", () => {
     feed.tick("AAPL", 7);
     await show(h(Price, { symbol: "AAPL" }));
     expect(place.textContent).toBe("AAPL 7;");
+    await frame();
     expect(renders).toEqual({ AAPL: 1 });
   });
 
