@@ -219,6 +219,7 @@ def application(
     sse = EventStream(desk, trusted, Cors(entrance.origins))
     app.router.add_get("/v1/sse", sse.serve, allow_head=False)
     app.router.add_options("/v1/sse", sse.preflight)
+    app.router.add_route("*", "/v1/sse", sse.other)
     add_documents(app, written)
     http.add(app)
     http.add_rest(app)
