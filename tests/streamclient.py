@@ -26,7 +26,8 @@ class StreamClient:
     """One logical client, on one connection at a time.
 
     All frames pass through *checker*, and the first ones of each op past their schemas; the newest fifty that are
-    no ticks are in *frames*, parsed, and all are counted by op in *counts*.  *seen* is called with the raw text of each frame.
+    no ticks are in *frames*, parsed, and all are counted by op in *counts*.  *seen* is called with the raw
+    text of each frame.
     """
 
     def __init__(self, http: ClientSession, checker: Checker | None = None, *, seen: Seen | None = None) -> None:

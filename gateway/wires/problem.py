@@ -146,6 +146,16 @@ class Problem(Exception):
         return orjson.dumps(fields) + b"\n"
 
 
+def check_method(method: str, methods: Sequence[str]) -> None:
+    """Let *method* through if it is one of *methods*.
+
+    Raises:
+        Problem: 405.
+    """
+    if method not in methods:
+        raise Problem(METHOD, f"{method[:16]} is not known here.", allowed=methods, methods=methods)
+
+
 def refused(refusal: Refusal) -> Problem:
     """Return *refusal* of the admission as a problem."""
     kind = _REFUSALS[refusal.handshake]

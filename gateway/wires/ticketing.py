@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Final
 
 import orjson
 from aiohttp import web
@@ -13,8 +14,10 @@ from gateway.admission.refusal import Refusal
 from gateway.admission.ticket import TicketTooLong
 from gateway.wires.caller import Networks, read_caller, shown
 from gateway.wires.cors import Cors
-from gateway.wires.problem import NOT_FOUND, ORIGIN, TICKET_TOO_LONG, Problem, refused
+from gateway.wires.problem import NOT_FOUND, ORIGIN, TICKET_TOO_LONG, Problem, check_method, refused
 from services.broker.tickets import TICKET_S
+
+METHODS: Final = ("POST", "OPTIONS")
 
 
 class Ticketing:
@@ -24,20 +27,22 @@ class Ticketing:
         self._reception, self._trusted, self._cors = reception, trusted, Cors(origins)
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Give a ticket to who shows a token in `Authorization`."""
+        """Give a ticket to who shows a token in `Authorization`, and tell a browser whether a page may ask."""
         cors = self._cors.headers(request.headers.get("Origin"))
         try:
+            check_method(request.method, METHODS)
+            if request.method == "OPTIONS":
+                return self._preflight(request)
             body = orjson.dumps({"ticket": await self._ticket(request), "expires_in": round(TICKET_S)})
         except Problem as problem:
             return _answer(problem, cors)
         headers = {"Content-Type": "application/json", "Cache-Control": "no-store", **cors}
         return web.Response(status=HTTPStatus.CREATED, body=body, headers=headers)
 
-    async def preflight(self, request: web.Request) -> web.Response:
-        """Tell a browser whether a page of another host may ask."""
+    def _preflight(self, request: web.Request) -> web.Response:
         headers = self._cors.preflight(request.headers.get("Origin"), "POST")
         if headers is None:
-            return _answer(Problem(ORIGIN, "Pages of this origin may not ask."), {})
+            raise Problem(ORIGIN, "Pages of this origin may not ask.")
         return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers)
 
     async def _ticket(self, request: web.Request) -> str:

@@ -15,7 +15,7 @@ from gateway.closing import RESTART, TOKEN_EXPIRED, TOKEN_REFUSED, Close, Side
 from gateway.wires.caller import Networks, leaks, read_caller, shown
 from gateway.wires.cors import Cors
 from gateway.wires.handover import take_over
-from gateway.wires.problem import TOKEN_IN_URL, Problem, refused
+from gateway.wires.problem import ORIGIN, TOKEN_IN_URL, Problem, check_method, refused
 from gateway.wires.sse import speech, wish
 from gateway.wires.sse.desk import StreamDesk
 from gateway.wires.sse.listener import Listener, retry_ms
@@ -23,6 +23,8 @@ from gateway.wires.sse.opening import Resumed
 from gateway.wires.sse.wish import STREAM_SYMBOLS, Wish
 
 TYPE: Final = "text/event-stream"
+METHODS: Final = ("GET", "OPTIONS")
+"""A stream has no head of its own: what its first line says is known only once it has begun."""
 HEADERS: Final = {
     "Content-Type": TYPE,
     "Cache-Control": "no-store",
@@ -55,16 +57,19 @@ class EventStream:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Serve one stream."""
         try:
-            return await self._serve(request)
+            check_method(request.method, METHODS)
+            return self._preflight(request) if request.method == "OPTIONS" else await self._serve(request)
         except Problem as problem:
             if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 self._counters.handshakes[Handshake.BAD] += 1
             return self._answer(request, problem)
 
-    async def preflight(self, request: web.Request) -> web.Response:
+    def _preflight(self, request: web.Request) -> web.Response:
         """Tell a browser whether a page of another host may ask with a header of its own."""
         headers = self._cors.preflight(request.headers.get("Origin"), "GET")
-        return web.Response(status=403) if headers is None else web.Response(status=204, headers=headers)
+        if headers is None:
+            raise Problem(ORIGIN, "Pages of this origin may not ask.")
+        return web.Response(status=204, headers=headers)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         wanted = self._wanted(request)
