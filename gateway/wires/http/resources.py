@@ -95,7 +95,7 @@ class Resources:
             if sheet.asked:
                 amount = sheet.remembered + sheet.asked * gate.QUESTION_TICKS
                 self._past.spend(visit.client, self._clock.monotonic(), amount)
-        return writing.content(query, sheet)
+        return writing.content(query, sheet, visit.parameters.asked)
 
     async def candles(self, visit: Visit) -> Content:
         """The newest candles of a symbol."""
