@@ -216,7 +216,9 @@ def application(
     later = asyncio.get_running_loop().call_later
     desk = StreamDesk(settings, feed, sessions, reception, figures=streams, later=later)
     sse = EventStream(desk, trusted, Cors(entrance.origins))
-    app.router.add_route("*", "/v1/sse", sse.serve)
+    app.router.add_get("/v1/sse", sse.serve, allow_head=False)
+    app.router.add_options("/v1/sse", sse.preflight)
+    app.router.add_route("*", "/v1/sse", sse.other)
     add_documents(app, written)
     http.add(app)
     http.add_rest(app)

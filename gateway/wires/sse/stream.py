@@ -15,7 +15,7 @@ from gateway.closing import RESTART, TOKEN_EXPIRED, TOKEN_REFUSED, Close, Side
 from gateway.wires.caller import Networks, leaks, read_caller, shown
 from gateway.wires.cors import Cors
 from gateway.wires.handover import take_over
-from gateway.wires.problem import ORIGIN, TOKEN_IN_URL, Problem, check_method, refused
+from gateway.wires.problem import METHOD, TOKEN_IN_URL, Problem, refused
 from gateway.wires.sse import speech, wish
 from gateway.wires.sse.desk import StreamDesk
 from gateway.wires.sse.listener import Listener, retry_ms
@@ -23,8 +23,6 @@ from gateway.wires.sse.opening import Resumed
 from gateway.wires.sse.wish import STREAM_SYMBOLS, Wish
 
 TYPE: Final = "text/event-stream"
-METHODS: Final = ("GET", "OPTIONS")
-"""A stream has no head of its own: what its first line says is known only once it has begun."""
 HEADERS: Final = {
     "Content-Type": TYPE,
     "Cache-Control": "no-store",
@@ -57,19 +55,21 @@ class EventStream:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Serve one stream."""
         try:
-            check_method(request.method, METHODS)
-            return self._preflight(request) if request.method == "OPTIONS" else await self._serve(request)
+            return await self._serve(request)
         except Problem as problem:
             if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 self._counters.handshakes[Handshake.BAD] += 1
             return self._answer(request, problem)
 
-    def _preflight(self, request: web.Request) -> web.Response:
+    async def preflight(self, request: web.Request) -> web.Response:
         """Tell a browser whether a page of another host may ask with a header of its own."""
         headers = self._cors.preflight(request.headers.get("Origin"), "GET")
-        if headers is None:
-            raise Problem(ORIGIN, "Pages of this origin may not ask.")
-        return web.Response(status=204, headers=headers)
+        return web.Response(status=403) if headers is None else web.Response(status=204, headers=headers)
+
+    async def other(self, request: web.Request) -> web.Response:
+        """Refuse a method that makes no sense here; HEAD, too: there is no telling what a stream would say."""
+        detail = f"{request.method} makes no stream."
+        return self._answer(request, Problem(METHOD, detail, methods=("GET", "OPTIONS")))
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         wanted = self._wanted(request)
