@@ -52,9 +52,8 @@ class World:
         self.asked: list[tuple[Ask | AskCandles, Answer | CandleAnswer]] = []
         self.epoch, self.seq, self.volume, self.read_to = 1, 0, 0, 0
         self.hub.lines.connect(self.now)
-        instruments = [Instrument(s, "x", "XNAS", "USD", 2, 1, 1, SessionState.OPEN, 1) for s in (A, B)]
-        for part in split("main", 1, instruments):
-            self.hub.learn(part, self.now)
+        self._version = 0
+        self.list(A, B)
 
     @property
     def wall_us(self) -> int:
@@ -65,6 +64,14 @@ class World:
         """Another client."""
         outbox = Outbox(None, [], lambda: None)
         return self.hub.join(outbox, max_symbols=most, entitlement=entitlement), View(outbox)
+
+    def list(self, *symbols: Symbol) -> None:
+        """A directory of these symbols comes."""
+        self._version += 1
+        instruments = [Instrument(s, "x", "XNAS", "USD", 2, 1, 1, SessionState.OPEN, 1) for s in symbols]
+        for part in split("main", self._version, instruments):
+            self.hub.learn(part, self.now)
+        self.settle()
 
     def subscribe(self, *symbols: Symbol, client: Client | None = None, history: int = 500, step: int = 0) -> None:
         """A client subscribes to candles."""
