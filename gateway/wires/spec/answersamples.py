@@ -52,7 +52,7 @@ def past() -> Sample:
         sheet.answer(Answer(Question(AAPL, BEFORE), ((AT, LINE),), AT, None))
         for stretch in sheet.written():
             writing.add(stretch)
-        return writing.content(query, sheet)
+        return writing.content(query, sheet, {})
 
     return _sample(content)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Final
 
-from gateway.commands import EVERYTHING
-from gateway.wires.native.parse import DEFAULT_HISTORY, LARGEST, LEAST_RATE, MOST_HISTORY, MOST_RATE
+from gateway.commands import EVERYTHING, SubscribeCandles
+from gateway.wires.native.parse import LARGEST, LEAST_RATE, MOST_HISTORY, MOST_RATE
 from gateway.wires.spec.bounds import Bounds
 from gateway.wires.spec.message import Message, message
 from gateway.wires.spec.samples import EPOCH
@@ -25,6 +26,7 @@ from gateway.wires.spec.vocabulary import (
 )
 from services.market.candle import INTERVALS
 
+_HISTORY: Final = next(field.default for field in fields(SubscribeCandles) if field.name == "history")
 _NAMES: Final = ["AAPL", "MSFT"]
 
 
@@ -100,7 +102,7 @@ def _subscribe_candles(bounds: Bounds) -> Message:
             "id": _id(),
             "symbols": names(bounds),
             "candles": _candles(),
-            "history": history | {"default": DEFAULT_HISTORY},
+            "history": history | {"default": _HISTORY},
         },
         [{"op": "subscribe", "id": 7, "symbols": ["AAPL"], "candles": "1m", "history": 3}],
         optional=("history",),
