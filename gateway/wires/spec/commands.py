@@ -9,7 +9,7 @@ from gateway.commands import EVERYTHING, SubscribeCandles
 from gateway.wires.native.parse import LARGEST, LEAST_RATE, MOST_HISTORY, MOST_RATE
 from gateway.wires.spec.bounds import Bounds
 from gateway.wires.spec.message import Message, message
-from gateway.wires.spec.samples import EPOCH
+from gateway.wires.spec.samples import MOMENT
 from gateway.wires.spec.vocabulary import (
     Schema,
     choice,
@@ -85,7 +85,12 @@ def _subscribe(bounds: Bounds) -> Message:
         [
             {"op": "subscribe", "id": 1, "symbols": _NAMES},
             {"op": "subscribe", "id": 2, "symbols": ["AAPL"], "max_rate": 2},
-            {"op": "subscribe", "id": 3, "symbols": ["AAPL"], "resume": {"AAPL": {"epoch": EPOCH, "seq": 1041}}},
+            {
+                "op": "subscribe",
+                "id": 3,
+                "symbols": ["AAPL"],
+                "resume": {"AAPL": {"epoch": MOMENT.epoch, "seq": 1041}},
+            },
         ],
         optional=("max_rate", "snapshot", "resume"),
         answers=("subscribed", "error"),

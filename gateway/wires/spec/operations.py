@@ -12,7 +12,7 @@ from gateway.wires.spec import answersamples, parameters, tables
 from gateway.wires.spec.answers import CSV, JSON, content, found, problems, stated
 from gateway.wires.spec.answersamples import Sample
 from gateway.wires.spec.bounds import Bounds
-from gateway.wires.spec.samples import EPOCH
+from gateway.wires.spec.samples import MOMENT
 from gateway.wires.spec.vocabulary import choice, fields, integer, ref, symbol, text
 from services.broker.tickets import TICKET_S
 
@@ -112,7 +112,7 @@ def ticks() -> Call:
         "What is missing between them is named in `gaps`: one answer after another is as complete as a stream.",
         (
             parameters.one_symbol(),
-            parameters.query("after", {**after, "pattern": tables.POSITION}, example=f"{EPOCH}-1606"),
+            parameters.query("after", {**after, "pattern": tables.POSITION}, example=f"{MOMENT.epoch}-1606"),
             parameters.limit("Most ticks in the answer.", most=limits.MOST_TICKS, usual=limits.TICKS),
         ),
         "Ticks",
