@@ -212,8 +212,7 @@ def application(
     secure_answers(app, lambda request: read_caller(request, trusted).secure)
     app.router.add_get("/v1/stream", Stream(settings, feed, sessions, reception, trusted).serve)
     ticketing = Ticketing(reception, trusted, entrance.origins)
-    app.router.add_post("/v1/ticket", ticketing.serve)
-    app.router.add_options("/v1/ticket", ticketing.preflight)
+    app.router.add_route("*", "/v1/ticket", ticketing.serve)
     later = asyncio.get_running_loop().call_later
     desk = StreamDesk(settings, feed, sessions, reception, figures=streams, later=later)
     sse = EventStream(desk, trusted, Cors(entrance.origins))

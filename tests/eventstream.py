@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import orjson
-from aiohttp import ClientPayloadError, ClientResponse, ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
 
 from tests.checker import Checker
 from tests.streamclient import DEADLINE
@@ -139,7 +139,7 @@ class EventStream:
                     self._block(block)
                 self._wake()
             self.ended = "clean"
-        except (ClientPayloadError, ConnectionError):
+        except (ClientError, ConnectionError):
             self.ended = "cut"
         finally:
             self.ended = self.ended or "cut"

@@ -193,7 +193,7 @@ def test_many_pages() -> None:
 _RUNS = st.lists(st.tuples(st.integers(1, 30), st.sets(st.integers(1, 30), max_size=8)), min_size=1, max_size=4)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     runs=_RUNS,
     cut=st.integers(0, 60),
