@@ -40,28 +40,38 @@ test("a paced listener gets the first at once, the last one always, and at most 
 });
 
 test("whatever is offered and taken when, each tick is taken or counted once, and in order", () => {
-  const step = fc.record({ symbol: fc.constantFrom("A", "B"), wait: fc.nat(150), paced: fc.boolean(), take: fc.boolean() });
+  const step = fc.record({
+    symbol: fc.constantFrom("A", "B"),
+    wait: fc.nat(150),
+    paced: fc.boolean(),
+    take: fc.boolean(),
+  });
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 100 }), fc.constantFrom(0, 100), fc.boolean(), (steps, interval, conflating) => {
-      const buffer = new Buffer(interval, conflating);
-      const offered: Record<string, number> = { A: 0, B: 0 };
-      const taken: Tick[] = [];
-      let now = 0;
-      for (const { symbol, wait, paced, take } of steps) {
-        now += wait;
-        buffer.offer(tick(symbol, ++(offered[symbol] as number)), now, paced && interval > 0);
-        if (take) taken.push(...drained(buffer, now));
-      }
-      taken.push(...drained(buffer, now + 1000));
-      for (const symbol of ["A", "B"]) {
-        const ours = taken.filter((one) => one.symbol === symbol);
-        let at = 0;
-        for (const { seq, skipped = 0 } of ours) {
-          expect(seq).toBe(at + skipped + 1);
-          at = seq;
+    fc.property(
+      fc.array(step, { maxLength: 100 }),
+      fc.constantFrom(0, 100),
+      fc.boolean(),
+      (steps, interval, conflating) => {
+        const buffer = new Buffer(interval, conflating);
+        const offered: Record<string, number> = { A: 0, B: 0 };
+        const taken: Tick[] = [];
+        let now = 0;
+        for (const { symbol, wait, paced, take } of steps) {
+          now += wait;
+          buffer.offer(tick(symbol, ++(offered[symbol] as number)), now, paced && interval > 0);
+          if (take) taken.push(...drained(buffer, now));
         }
-        expect(at).toBe(offered[symbol]);
-      }
-    }),
+        taken.push(...drained(buffer, now + 1000));
+        for (const symbol of ["A", "B"]) {
+          const ours = taken.filter((one) => one.symbol === symbol);
+          let at = 0;
+          for (const { seq, skipped = 0 } of ours) {
+            expect(seq).toBe(at + skipped + 1);
+            at = seq;
+          }
+          expect(at).toBe(offered[symbol]);
+        }
+      },
+    ),
   );
 });

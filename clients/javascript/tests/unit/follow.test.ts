@@ -159,7 +159,11 @@ test("any legal history is accounted for to the last tick, without a violation, 
 });
 
 const wild = fc.oneof(
-  fc.record({ op: fc.constant("tick"), seq: fc.integer({ min: 1, max: 30 }), skipped: fc.integer({ min: -2, max: 9 }) }),
+  fc.record({
+    op: fc.constant("tick"),
+    seq: fc.integer({ min: 1, max: 30 }),
+    skipped: fc.integer({ min: -2, max: 9 }),
+  }),
   fc.record({ op: fc.constant("shown"), epoch: fc.integer({ min: 1, max: 3 }), seq: fc.integer({ min: 1, max: 30 }) }),
   fc.record({
     op: fc.constant("gap"),
@@ -168,7 +172,11 @@ const wild = fc.oneof(
     to: fc.option(fc.integer({ min: 1, max: 30 })),
   }),
   fc.record({ op: fc.constant("epoch"), epoch: fc.integer({ min: 1, max: 3 }) }),
-  fc.record({ op: fc.constant("subscribed"), epoch: fc.integer({ min: 1, max: 3 }), seq: fc.integer({ min: 1, max: 30 }) }),
+  fc.record({
+    op: fc.constant("subscribed"),
+    epoch: fc.integer({ min: 1, max: 3 }),
+    seq: fc.integer({ min: 1, max: 30 }),
+  }),
   fc.record({ op: fc.constant("end") }),
 );
 
@@ -178,7 +186,7 @@ test("whatever a broken gateway says, no tick is handed out twice or out of orde
       const { follow, given } = followed();
       follow.subscribed(null);
       let before = { ...follow.account };
-      for (const frame of frames as Record<string, number>[]) {
+      for (const frame of frames as unknown as Record<string, number>[]) {
         const { op, epoch = 1, seq = 1, skipped = 0, from = 1, to } = frame;
         if (String(op) === "tick") follow.tick(tick(seq, skipped));
         if (String(op) === "shown") follow.shown(shown(epoch, seq));

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { address } from "../../src/address.js";
 import { Allowance } from "../../src/allowance.js";
-import { Backoff, BASE_MS, CAP_MS, TOLD_CAP_MS } from "../../src/backoff.js";
+import { BASE_MS, Backoff, CAP_MS, TOLD_CAP_MS } from "../../src/backoff.js";
 import { Clock, KEPT } from "../../src/clock.js";
 import { refusal, rejection } from "../../src/closing.js";
 import { begun, carried } from "../../src/day.js";
