@@ -32,6 +32,10 @@ TICK: Final = {
 }
 
 
+LISTED: Final = [{"symbol": name, "name": f"{name} Inc.", "decimals": 2} for name in ("AAPL", "MSFT")]
+"""What the gateway's directory has."""
+
+
 class Peer:
     """The gateway's end of one connection.  *number*: from 1; *offered*: subprotocols."""
 
@@ -48,10 +52,11 @@ class Peer:
         await self.say("welcome", **fixed, auth=auth)
 
     async def command(self, op: str) -> dict[str, Any]:
-        """Return the next command, which is *op*."""
-        body: dict[str, Any] = json.loads(await self.socket.receive_str())
+        """Return the next command, which is *op*; answer the pings before it."""
+        while (body := json.loads(await self.socket.receive_str()))["op"] == "ping":
+            await self.say("pong", id=body["id"], server_time=1)
         assert body["op"] == op, body
-        return body
+        return dict(body)
 
     async def serve(self, *allowed: str) -> None:
         """Answer the next subscribe: *allowed*, the rest is not entitled; and show a tick of AAPL."""
@@ -94,6 +99,9 @@ async def page(script: Script) -> AsyncIterator[tuple[Tab, str, list[str]]]:
             failures.append(error)
         return socket
 
+    async def symbols(_: web.Request) -> web.Response:
+        return web.json_response({"symbols": LISTED, "next": None})
+
     @web.middleware
     async def note(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Any:
         paths.append(request.path_qs)
@@ -101,6 +109,7 @@ async def page(script: Script) -> AsyncIterator[tuple[Tab, str, list[str]]]:
 
     application = web.Application(middlewares=[note])
     application.router.add_get("/v1/stream", stream)
+    application.router.add_get("/v1/symbols", symbols)
     add_pages(application, await asyncio.to_thread(read_pages))
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
@@ -147,14 +156,15 @@ async def test_asked_for_by_a_close() -> None:
 
 
 async def test_asked_for_by_the_welcome() -> None:
-    """A gateway that waits for a token gets it in `auth` on the same connection, before anything else."""
+    """A gateway that waits for a token gets it with the next handshake; what it does not allow stands in its row."""
 
     async def script(peer: Peer) -> None:
-        assert peer.number == 1
-        await peer.welcome("required")
-        command = await peer.command("auth")
-        assert command["token"] == TOKEN
-        await peer.say("authorized", id=command["id"], expires=None, limits={})
+        if peer.number == 1:
+            await peer.welcome("required")
+            await peer.gone()
+            return
+        assert peer.offered == ["tickwire.v1", f"bearer.{TOKEN}"]
+        await peer.welcome("ok")
         await peer.serve("AAPL")
         await peer.gone()
 

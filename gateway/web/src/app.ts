@@ -61,6 +61,7 @@ export class App {
         this.#entry.frame(frame);
       },
       gap: (gap) => this.#wire.note(gap, Date.now()),
+      closed: (code) => this.#entry.closed(code),
       error: (error) => this.#entry.failed(error),
     });
     this.#grid = new Grid({

@@ -1,6 +1,6 @@
 /** The directory of symbols and the candles of a trace, over HTTP beside the stream. */
 import type { Listing } from "./pure/quote";
-import { type Point, SPAN_MS } from "./pure/trace";
+import { closes, type Minute, type Point, SPAN_MS } from "./pure/trace";
 
 /** Names of one answer, and answers at most: 20,000 symbols. */
 const PAGE = 1_000;
@@ -28,7 +28,7 @@ export class Http {
   async trace(symbol: string): Promise<Point[]> {
     const path = `v1/candles/${encodeURIComponent(symbol)}`;
     const { candles } = (await this.#get(path, { interval: "1m", limit: String(SPAN_MS / 60_000) })) as Candles;
-    return candles.map(({ start, close }) => ({ at: start / 1000, price: close }));
+    return closes(candles);
   }
 
   async #get(path: string, query: Record<string, string>): Promise<unknown> {
@@ -48,5 +48,5 @@ interface Directory {
 }
 
 interface Candles {
-  readonly candles: readonly { readonly start: number; readonly close: number }[];
+  readonly candles: readonly Minute[];
 }

@@ -1,11 +1,11 @@
 /** How this page gets in: which token it shows, and what is said where it is not let in. */
 import type { Frame, Status, TickwireError } from "tickwire-client";
-import { AWAY, OVERLOADED, STALE, verdict } from "./pure/words";
+import { AWAY, EXPIRED, EXPIRES, OVERLOADED, REFUSED, STALE, verdict, WANTED } from "./pure/words";
 import { Door } from "./view/door";
 import { notice, stand } from "./view/strip";
 
-const EXPIRES = "The token expires within a minute: enter a new one.";
-const REFUSED = "The token is refused.";
+const TOKEN_EXPIRED = 4401;
+const FULL = 1013;
 /** Milliseconds that a gateway may be away before the banner says so: most are back before anybody has read it. */
 const PATIENCE_MS = 1_500;
 
@@ -21,6 +21,8 @@ export class Entry {
   #give: ((token: string) => void) | null = null;
   /** The token that was given and is not accepted yet: until then the one before is in force. */
   #entering: string | null = null;
+  /** How the last connection ended. */
+  #code = 0;
   #awaySince = Number.POSITIVE_INFINITY;
   /** A sentence that stays until something better is known. */
   #said: string;
@@ -36,11 +38,19 @@ export class Entry {
 
   /** The client asks for a token: before a connection, or because the one in force expires. */
   readonly token = (): string | Promise<string> => {
-    const state = this.hooks.status()?.state;
-    if (state !== "live" && state !== "stale") return this.#door.kept ?? "";
-    this.#door.ask(EXPIRES);
+    const expired = this.#code === TOKEN_EXPIRED && this.kept === null;
+    if (!this.#connected && !expired) return this.kept ?? "";
+    this.#door.ask(expired ? EXPIRED : EXPIRES);
     return new Promise((give) => { this.#give = give; });
   };
+
+  /** A connection has ended. */
+  closed(code: number): void {
+    this.#code = code;
+    if (code !== TOKEN_EXPIRED) return;
+    this.#door.forget();
+    stand("refused", WANTED);
+  }
 
   /** The client has given up, or the gateway has said no to something that is not of one symbol. */
   failed(error: TickwireError): void {
@@ -58,17 +68,18 @@ export class Entry {
     this.#door.ask(said.token);
   }
 
-  status({ state, error }: Status): void {
+  status({ state }: Status): void {
     if (state === "failed" || state === "closed") return;
     if (state === "live" || state === "stale") {
       stand(state, "connected");
       notice(state === "stale" ? STALE : this.#said);
       this.#awaySince = Number.POSITIVE_INFINITY;
+      this.#code = 0;
       if (this.#give === null && this.#entering === null) this.#door.shut();
       return;
     }
-    const full = /1013|overloaded/.test(error?.message ?? "");
-    stand(state, full ? OVERLOADED : state);
+    if (this.#give !== null) return; // it waits for a token, and says so
+    stand(state, this.#code === FULL ? OVERLOADED : state);
     this.#awaySince = Math.min(this.#awaySince, performance.now());
   }
 
@@ -88,13 +99,15 @@ export class Entry {
   #entered(token: string): void {
     const give = this.#give;
     this.#give = null;
-    if (give !== null) {
-      this.#entering = token;
-      give(token);
-      return;
-    }
-    this.#door.keep(token);
-    this.hooks.open();
+    if (give !== null && this.#connected) this.#entering = token;
+    else this.#door.keep(token);
+    if (give !== null) give(token);
+    else this.hooks.open();
+  }
+
+  get #connected(): boolean {
+    const state = this.hooks.status()?.state;
+    return state === "live" || state === "stale";
   }
 
   #refusedInBand(): void {

@@ -14,6 +14,8 @@ export interface MarketHooks {
   readonly status: (status: Status) => void;
   readonly frame: (frame: Frame) => void;
   readonly gap: (gap: Gap) => void;
+  /** A connection ended, with one of the protocol's close codes. */
+  readonly closed: (code: number) => void;
   /** Something went wrong that is not of one symbol. */
   readonly error: (error: TickwireError) => void;
 }
@@ -44,7 +46,7 @@ export class Market {
     this.#feed?.close();
     this.#followed = [];
     for (const quote of this.quotes.values()) quote.refused = null;
-    const feed = connect(this.url, { token });
+    const feed = connect(this.url, { token, WebSocket: watched(this.hooks.closed) });
     this.#feed = feed;
     feed.on("frame", this.hooks.frame);
     feed.on("status", this.hooks.status);
@@ -152,4 +154,14 @@ export class Market {
     this.dirty.add(quote);
     this.hooks.news();
   }
+}
+
+/** A WebSocket that tells how it ended: the client acts on the code, but says it only where it gives up. */
+function watched(closed: (code: number) => void): typeof WebSocket {
+  return class extends WebSocket {
+    constructor(url: string | URL, protocols?: string | string[]) {
+      super(url, protocols);
+      this.addEventListener("close", ({ code }) => closed(code));
+    }
+  };
 }

@@ -7,9 +7,29 @@ export const STEP_MS = 2_000;
 /** Most points: one for each pixel or so. */
 export const MOST_POINTS = 96;
 
+const MINUTE_MS = 60_000;
+
 export interface Point {
   readonly at: number;
   readonly price: number;
+}
+
+/** A candle of one minute, as far as a trace needs it. */
+export interface Minute {
+  /** Microseconds since 1970. */
+  readonly start: number;
+  readonly open: number;
+  readonly close: number;
+  readonly complete?: boolean;
+}
+
+/** The line through *minutes*: each close stands at its minute's end; the one that still grows is left to the ticks. */
+export function closes(minutes: readonly Minute[]): Point[] {
+  const first = minutes[0];
+  if (first === undefined) return [];
+  const done = minutes.filter(({ complete }) => complete !== false);
+  const points = done.map(({ start, close }) => ({ at: start / 1000 + MINUTE_MS, price: close }));
+  return [{ at: first.start / 1000, price: first.open }, ...points];
 }
 
 export class Trace {

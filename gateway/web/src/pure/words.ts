@@ -15,10 +15,10 @@ export function verdict(error: Pick<TickwireError, "code" | "message">, had: boo
   const say = (state: string, advice: string, token: string | null = null): Verdict => ({ state, advice, token });
   switch (error.code) {
     case "token_required":
-      return say("a token is wanted", "", "This gateway asks for a token.");
+      return say(WANTED, "", "This gateway asks for a token.");
     case "token_refused":
-      if (!had) return say("a token is wanted", "", "This gateway asks for a token.");
-      return say("a token is wanted", "", expired(error.message) ? "The token has expired: enter a new one." : "The token is refused.");
+      if (!had) return say(WANTED, "", "This gateway asks for a token.");
+      return say(WANTED, "", expired(error.message) ? EXPIRED : REFUSED);
     case "forbidden":
       return say(
         `refused: this gateway serves no pages of ${origin}`,
@@ -44,7 +44,11 @@ export function nothing(known: number, sought: string, refused: number): string 
   return "";
 }
 
-/** How long the feed has been stale, and what that means. */
+export const WANTED = "a token is wanted";
+export const EXPIRES = "The token expires within a minute: enter a new one.";
+export const EXPIRED = "The token has expired: enter a new one.";
+export const REFUSED = "The token is refused.";
+/** The gateway hears no producer. */
 export const STALE =
   "Prices may be old: the gateway hears no producer, or has lost the broker. It goes on by itself; nothing needs to be done here.";
 export const AWAY = "The gateway is away. Prices are the last known ones; this page tries again by itself and resumes.";

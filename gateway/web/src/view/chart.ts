@@ -50,8 +50,9 @@ export class Chart {
     this.#volumes.applyOptions({ color: line });
   }
 
-  /** Prices with *decimals*. */
-  measure(decimals: number): void {
+  /** Prices with *decimals*; times with *seconds* or without. */
+  measure(decimals: number, secondsVisible: boolean): void {
+    this.#chart.applyOptions({ timeScale: { secondsVisible } });
     this.#candles.applyOptions({ priceFormat: { type: "price", precision: decimals, minMove: 10 ** -decimals } });
   }
 

@@ -10,7 +10,7 @@ import { keep, read } from "./theme";
 const KEY = "tickwire.interval";
 /** Milliseconds without a candle after which the box says so. */
 const PATIENCE_MS = 4_000;
-const FIGURES = ["Bid", "Ask", "Spread", "Open", "High", "Low", "Previous close", "Volume"] as const;
+const FIGURES = ["Bid", "Ask", "Spread", "Open", "High", "Low", "Prev. close", "Volume"] as const;
 
 export interface DetailHooks {
   /** Follow candles; returns the way to stop. */
@@ -35,7 +35,7 @@ export class Detail {
   readonly #switches = new Map<Interval, HTMLButtonElement>();
   #chart: Chart | null = null;
   #quote: Quote | null = null;
-  #interval: Interval = read(KEY) === "1s" ? "1s" : "1m";
+  #interval: Interval = read(KEY) === "1m" ? "1m" : "1s";
   #bars = new Bars();
   #stop: () => void = () => undefined;
   #waiting = 0;
@@ -99,7 +99,7 @@ export class Detail {
     of("Open", price(day?.open, decimals));
     of("High", price(day?.high, decimals));
     of("Low", price(day?.low, decimals));
-    of("Previous close", price(quote.previousClose, decimals));
+    of("Prev. close", price(quote.previousClose, decimals));
     of("Volume", count(quote.volume));
   }
 
@@ -157,7 +157,7 @@ export class Detail {
       this.#chart ??= new Made(this.#canvas);
       this.#chart.take({ all: true, bars: this.#bars.all });
     }
-    this.#chart.measure(quote.decimals);
+    this.#chart.measure(quote.decimals, this.#interval === "1s");
     if (first) this.#chart.newest();
   }
 

@@ -33,7 +33,7 @@ export class Slot {
   readonly #pin = make("button", { type: "button", class: "pin", tabindex: "-1", "data-testid": "pin" }, "★");
   readonly #name = make("small", { "data-testid": "name" });
   readonly #line = document.createElementNS(SVG, "path");
-  readonly #cells: Readonly<Record<"symbol" | "state" | "price" | "change" | "percent" | "spread" | "volume", Cell>>;
+  readonly #cells: Readonly<Record<"symbol" | "flag" | "state" | "price" | "change" | "percent" | "spread" | "volume", Cell>>;
   #drawn = -1;
   #lit = 0;
 
@@ -47,11 +47,12 @@ export class Slot {
     cell("pinned").append(this.#pin);
     const symbol = cell("symbol", "rowheader");
     const bold = make("b");
-    symbol.append(bold, this.#name);
+    const flag = make("em", { class: "flag" });
+    symbol.append(bold, flag, this.#name);
     const state = new Cell(cell("state"));
     cell("trace").append(this.#sketch());
     this.#cells = {
-      symbol: new Cell(bold), state, price: new Cell(cell("price")), change: new Cell(cell("change")),
+      symbol: new Cell(bold), flag: new Cell(flag), state, price: new Cell(cell("price")), change: new Cell(cell("change")),
       percent: new Cell(cell("percent")), spread: new Cell(cell("spread")), volume: new Cell(cell("volume")),
     };
   }
@@ -77,6 +78,7 @@ export class Slot {
     cells.symbol.show(quote.symbol);
     if (this.#name.textContent !== quote.name) this.#name.textContent = quote.name;
     cells.state.show(quote.state, quote.refused !== null ? "refused" : (quote.session ?? ""));
+    cells.flag.show(quote.state === "open" ? "" : quote.state);
     this.#lit = now - quote.movedAt < LIT_MS ? quote.moved : 0;
     cells.price.show(price(quote.price, quote.decimals), this.#lit === 0 ? "" : this.#lit > 0 ? "up" : "down");
     const change = signed(quote.change, quote.decimals);
