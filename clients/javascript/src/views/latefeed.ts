@@ -1,4 +1,4 @@
-import { LINGER_MS } from "./cell.js";
+import { LINGER_MS } from "./exit.js";
 import {
   type Account,
   type Candle,

@@ -3,7 +3,7 @@ import { act, createElement, Profiler, type ReactNode, StrictMode } from "react"
 import { createRoot, hydrateRoot, type Root } from "react-dom/client";
 import { renderToString } from "react-dom/server";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { LINGER_MS } from "../../src/views/cell.js";
+import { LINGER_MS } from "../../src/views/exit.js";
 import { TickwireProvider, useCandles, useFeed, useStatus, useTick, useTicks } from "../../src/react.js";
 import { aCandle, FakeFeed } from "./fakefeed.js";
 import { HandFrames } from "./handframes.js";
