@@ -1,8 +1,8 @@
+import type { Candle, Feed, Interval, Status, Tick } from "../index.js";
+import { Series } from "../series.js";
 import { Cell, type Open, type Same } from "./cell.js";
 import { Exit } from "./exit.js";
 import { type Frames, Paint, pageFrames } from "./frames.js";
-import type { Candle, Feed, Interval, Status, Tick } from "../index.js";
-import { Series } from "../series.js";
 
 /** What a component may look at: `read` returns the same object until it changed, at most once a frame. */
 export interface Topic<T> {
