@@ -19,18 +19,22 @@ from gateway.doorway import Doorway, Guest, bind
 from gateway.entrance import Entrance
 from gateway.feed import Feed
 from gateway.metrics import GatewayCollector, Reading
-from gateway.readings import door_readings, feed_readings
+from gateway.readings import door_readings, feed_readings, stream_readings
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
 from gateway.tls import Certificate, certificate
 from gateway.traces import Traces
 from gateway.wires.caller import read_caller
+from gateway.wires.cors import Cors
 from gateway.wires.headers import secure_answers
 from gateway.wires.keyfetch import fetch_keys
 from gateway.wires.native.desk import ClientFeed
 from gateway.wires.native.encode import HEARTBEAT_S, encode
 from gateway.wires.native.stream import Stream
 from gateway.wires.pages import Page, add_pages, read_pages
+from gateway.wires.sse.desk import StreamDesk
+from gateway.wires.sse.figures import Figures
+from gateway.wires.sse.stream import EventStream
 from gateway.wires.ticketing import Ticketing
 from gateway.wires.visitor import arrival, visitors
 from services.broker.admission import Admission
@@ -92,6 +96,7 @@ async def run(
     )
     pages = await asyncio.to_thread(read_pages)
     doors: list[Doorway] = []
+    streams = Figures()
     collector = GatewayCollector(
         sessions.counters,
         lambda: (
@@ -99,6 +104,7 @@ async def run(
             *entrance.readings(),
             *_readings(sessions, settings),
             *feed_readings(feed.stats(), feed.status),
+            *stream_readings(streams),
         ),
     )
     collector.register(registry)
@@ -112,7 +118,7 @@ async def run(
             operations(settings.ops_host, settings.ops_port, registry=registry, ready=ready) as ops_port,
         ):
             runner = web.AppRunner(
-                application(settings, feed, sessions, entrance, pages),
+                application(settings, feed, sessions, entrance, pages, streams=streams),
                 shutdown_timeout=CLEANUP_S,
             )
             await runner.setup()
@@ -171,9 +177,15 @@ def build_sessions(settings: GatewaySettings, clock: Clock) -> Sessions:
 
 
 def application(
-    settings: GatewaySettings, feed: ClientFeed, sessions: Sessions, entrance: Entrance, pages: dict[str, Page]
+    settings: GatewaySettings,
+    feed: ClientFeed,
+    sessions: Sessions,
+    entrance: Entrance,
+    pages: dict[str, Page],
+    *,
+    streams: Figures,
 ) -> web.Application:
-    """Return the routes for clients."""
+    """Return the routes for clients; on the running loop.  *streams*: where those of `/v1/sse` are counted."""
     app = web.Application(client_max_size=BODY_BYTES, middlewares=[arrival])
     reception, trusted = entrance.reception, entrance.trusted
     secure_answers(app, lambda request: read_caller(request, trusted).secure)
@@ -181,6 +193,12 @@ def application(
     ticketing = Ticketing(reception, trusted, entrance.origins)
     app.router.add_post("/v1/ticket", ticketing.serve)
     app.router.add_options("/v1/ticket", ticketing.preflight)
+    later = asyncio.get_running_loop().call_later
+    desk = StreamDesk(settings, feed, sessions, reception, figures=streams, later=later)
+    sse = EventStream(desk, trusted, Cors(entrance.origins))
+    app.router.add_get("/v1/sse", sse.serve, allow_head=False)
+    app.router.add_options("/v1/sse", sse.preflight)
+    app.router.add_route("*", "/v1/sse", sse.other)
     add_pages(app, pages)
     return app
 

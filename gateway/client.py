@@ -8,6 +8,7 @@ from gateway.follower import Follower
 from gateway.frames import Rejection
 from gateway.outbox import Outbox
 from gateway.request import Request
+from services.market.position import Position
 from services.market.symbol import Symbol
 
 
@@ -50,6 +51,11 @@ class Client:
     def subscriptions(self) -> int:
         """How many symbols it follows."""
         return len(self.followers)
+
+    def stands(self, symbol: Symbol, position: Position) -> bool:
+        """Whether it has moved in *symbol* from *position*, where it began, or lacks nothing behind it."""
+        follower = self.followers.get(symbol)
+        return follower is not None and (follower.cursor != position or follower.settled)
 
     def pending(self, symbol: Symbol) -> Request | None:
         """The newest request that has *symbol* open or not answered yet."""

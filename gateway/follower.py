@@ -128,6 +128,11 @@ class Follower:
         self.slow, self.interval, self.mode = False, None, Mode.AWAITING
 
     @property
+    def settled(self) -> bool:
+        """Whether nothing that is known of is missing, and its position is no unknown one (rule 7)."""
+        return self._mode is Mode.LIVE and self.doubt_since is None
+
+    @property
     def max_rate(self) -> float | None:
         """Ticks per second that it asked for."""
         return None if self.interval is None else 1.0 / self.interval

@@ -24,10 +24,13 @@ class Outbox:
     An empty outbox that gets its first entry appends itself to *touched*, the list of those with something to say,
     and calls *wake*.  *owner* is the connection.  What a flush needs of that stands here, too: one object less per
     client and pass is 0.1 to 0.2 µs, where the kernel has emptied the processor's caches in between.
+
+    *alone*: what is said to its client is in words of its own, which no other client can share.
     """
 
     __slots__ = (
         "allowance",
+        "alone",
         "awaited",
         "behind",
         "blocked",
@@ -42,7 +45,7 @@ class Outbox:
         "wake",
     )
 
-    def __init__(self, owner: Any, touched: list[Any], wake: Callable[[], object]) -> None:
+    def __init__(self, owner: Any, touched: list[Any], wake: Callable[[], object], *, alone: bool = False) -> None:
         self.owner = owner
         self.touched = touched
         self.wake = wake
@@ -50,8 +53,10 @@ class Outbox:
         """In the order in which it must be said: ticks as bytes, one or more consecutive ones of a symbol with a
         newline between, and frames.  No list while empty: a fresh one comes from memory that the processor has at
         hand, an old one, after all the others were written to, does not."""
-        self.odd = False
-        """Whether more than one plain write may be needed: there is a frame among the entries, or *awaited*."""
+        self.alone = alone
+        self.odd = alone
+        """Whether more than one plain write may be needed: there is a frame among the entries, *awaited*, or
+        *alone*."""
         self.awaited = False
         """Whether somebody was denied `room`, and waits to be told that there is some."""
         self.blocked = False
@@ -100,7 +105,7 @@ class Outbox:
     def take(self) -> list[bytes | Frame]:
         """Return everything and be empty."""
         entries, self.entries = self.entries or [], ()
-        self.odd = self.awaited = False
+        self.odd, self.awaited = self.alone, False
         return entries
 
     def _add(self, entry: bytes | Frame) -> None:

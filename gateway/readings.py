@@ -16,6 +16,7 @@ from gateway.metrics import Reading
 from gateway.standing import Standing
 from gateway.tally import Tally
 from gateway.tls import Certificate, Renewal
+from gateway.wires.sse.figures import Figures
 
 K = TypeVar("K", bound=StrEnum)
 
@@ -99,6 +100,23 @@ def feed_readings(stats: FeedStats, status: Mapping[str, Status]) -> Iterator[Re
     yield _counter("transitions_delayed", "Of them, those that had to wait.", stats.passage.delayed)
     yield _counter("transitions_waited_seconds", "Time that they waited, in all.", stats.passage.waited)
     yield from _tally(stats.tally)
+
+
+def stream_readings(streams: Figures) -> Iterator[Reading]:
+    """Yield what metrics show of the streams of Server-Sent Events."""
+    yield _gauge("sse_connections", "Clients of `/v1/sse`, of those connected.", streams.connections)
+    yield Reading(
+        "sse_resumes",
+        "Streams begun, by what became of their clients' positions (the header `Tickwire-Resumed`).",
+        "counter",
+        "outcome",
+        streams.outcomes(),
+    )
+    yield _counter("sse_late", "Streams begun before all was known of their positions.", streams.late)
+    yield _counter("sse_put_off", "Symbols of streams asked for again: the feed did not answer.", streams.put_off)
+    yield _counter("sse_events", "Events written to streams.", streams.events)
+    yield _counter("sse_writes", "Writes to streams, each with all events that waited.", streams.writes)
+    yield _counter("sse_bytes", "Bytes written to streams, without the heads of their answers.", streams.bytes)
 
 
 def _standing(standing: Standing) -> Iterator[Reading]:

@@ -13,6 +13,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any, Final, Protocol
 
 from gateway import sendqueue
@@ -24,7 +25,6 @@ from gateway.closing import GONE, TOO_SLOW, Close
 from gateway.counters import Eviction
 from gateway.frames import Frame
 from gateway.outbox import ROOM_BYTES, Outbox
-from gateway.wires import framing
 from services.runtime.clock import Clock
 
 PING_S: Final = 30.0
@@ -46,14 +46,23 @@ _RESET: Final = struct.pack("ii", 1, 0)
 
 
 class Wire(Protocol):
-    """How a protocol puts things; a module of `gateway.wires` is one."""
+    """How a protocol puts things, and how that becomes bytes; a module of `gateway.wires` may be one."""
+
+    @property
+    def PING(self) -> bytes:  # noqa: N802 - a constant of a module
+        """What a client answers by itself, as it stands on the socket; empty: there is no such thing."""
+        ...
 
     def encode(self, entries: Sequence[bytes | Frame], sent_us: int) -> list[bytes]:
-        """Return the text payloads that say *entries*."""
+        """Return the payloads that say *entries*."""
+        ...
+
+    def frame(self, payload: bytes) -> bytes:
+        """Return *payload* as it stands on the socket."""
         ...
 
     def heartbeat(self, sent_us: int) -> bytes:
-        """Return the text payload that breaks a silence."""
+        """Return the payload that breaks a silence."""
         ...
 
 
@@ -112,7 +121,7 @@ class Host(Protocol):
 
 
 class Session:
-    """One connection of one client.  *interrupt* makes its protocol close it.
+    """One connection of one client.  *interrupt* makes its protocol close it; *alone*: see `Outbox`.
 
     The protocol calls `pause` and `resume` when the transport does, whose write buffer limits are set by `tune`:
     so a blocked outbox is one behind whose socket something waits.
@@ -154,10 +163,11 @@ class Session:
         now: float,
         seat: Seat | None = None,
         stay: Stay | None = None,
+        alone: bool = False,
     ) -> None:
         self.id = identity
         self.seat, self.stay = seat, stay
-        self.outbox = Outbox(self, host.touched, host.wake)
+        self.outbox = Outbox(self, host.touched, host.wake, alone=alone)
         self.bucket = bucket
         self.pings: TokenBucket | None = None
         """For pings and for pongs that nobody asked for; None: there was none yet, as with most clients."""
@@ -170,7 +180,8 @@ class Session:
         self._host = host
         self._interrupt = interrupt
         self._follow: Follow | None = None
-        self.outbox.said = self._pinged = now
+        self.outbox.said = now
+        self._pinged = now if wire.PING else inf
         self._aborted = self._slow = False
         self._owed: float | None = None
         self._backlog: Backlog | None = None
@@ -209,7 +220,8 @@ class Session:
             return
         awaited = self.outbox.awaited
         entries = self.outbox.take()
-        frames = [framing.text(payload) for payload in self._wire.encode(entries, sent_us)]
+        wire = self._wire
+        frames = [wire.frame(payload) for payload in wire.encode(entries, sent_us)]
         ticks = sum(entry.count(b"\n") + 1 for entry in entries if isinstance(entry, bytes))
         self.outbox.said = now
         self._host.sent(len(frames), ticks, sum(map(len, frames)))
@@ -218,11 +230,11 @@ class Session:
             self._host.emptied(self)
 
     def say(self, payload: bytes, now: float, *, and_ping: bool = False) -> None:
-        """Write one text payload at once, past the outbox; *and_ping*: and a ping, by the same write."""
+        """Write one payload at once, past the outbox; *and_ping*: and a ping, by the same write."""
         self.outbox.said = now
-        frame = framing.text(payload)
+        frame = self._wire.frame(payload)
         self._host.sent(1, 0, len(frame))
-        self._put(frame + framing.PING if and_ping else frame)
+        self._put(frame + self._wire.PING if and_ping else frame)
 
     def _put(self, data: bytes) -> None:
         """Write frames; where nothing waits in the transport, past it, as `gateway.flush` does and says why."""
@@ -354,7 +366,7 @@ class Session:
         if heartbeat:
             self.say(self._wire.heartbeat(sent_us), now, and_ping=ping)
         elif ping:
-            self._put(framing.PING)
+            self._put(self._wire.PING)
 
     def answered(self) -> float | None:
         """Take a pong; return when the oldest ping was sent that had none, None: every ping of ours had one."""

@@ -21,6 +21,8 @@ from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
 from gateway.wires.native import encode
 from gateway.wires.native.parse import LEAST_RATE, MOST_RATE
+from services.market.position import Position
+from services.market.symbol import Symbol
 
 AGE_JITTER: Final = 0.1
 """Part of a connection's age that is random, so that clients that came together do not leave together."""
@@ -32,6 +34,15 @@ class Following(Protocol):
     @property
     def subscriptions(self) -> int:
         """How many symbols it follows."""
+        ...
+
+    @property
+    def names(self) -> set[Symbol]:
+        """Every symbol that it follows or has asked for."""
+        ...
+
+    def stands(self, symbol: Symbol, position: Position) -> bool:
+        """Whether it has moved in *symbol* from *position*, where it began, or lacks nothing behind it."""
         ...
 
 

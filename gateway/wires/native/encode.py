@@ -30,6 +30,7 @@ from gateway.frames import (
     Today,
     Unsubscribed,
 )
+from gateway.wires import framing
 from services.market.symbol import Symbol
 from services.market.wire import format_price
 
@@ -39,6 +40,10 @@ PROTOCOL: Final = 1
 """The version that `welcome` names."""
 HEARTBEAT_S: Final = 15
 """Seconds of silence after which a `heartbeat` is said."""
+
+PING: Final = framing.PING
+frame: Final = framing.text
+"""A payload is one text frame."""
 
 _TICKS_ROOM: Final = FRAME_BYTES - 64
 """Bytes left for ticks and commas: head and tail of a `ticks` frame take at most 50."""
