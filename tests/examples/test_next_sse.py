@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import aiohttp
@@ -32,9 +36,13 @@ async def served(gateway: str, **variables: str) -> AsyncIterator[str]:
 
 async def test_html_streams() -> None:
     """The page's frame comes at once, then a table for each write of the gateway, in pieces over seconds."""
-    async with demo() as (_, addresses), served(addresses["page"]) as address, aiohttp.ClientSession() as http:
-        async with http.get(address) as answer:
-            pieces = [piece.decode() async for piece in answer.content.iter_any()]
+    async with (
+        demo() as (_, addresses),
+        served(addresses["page"]) as address,
+        aiohttp.ClientSession() as http,
+        http.get(address) as answer,
+    ):
+        pieces = [piece.decode() async for piece in answer.content.iter_any()]
 
     html = "".join(pieces)
     assert "waiting for prices" in pieces[0]
@@ -54,12 +62,37 @@ async def test_shown() -> None:
         await expect(tab.get_by_text("waiting")).to_have_count(0)
 
 
-async def test_refused() -> None:
-    """What a gateway says against a request stands on the page."""
-    async with (
-        demo(AUTH="keys", KEYS_FILE=keys) as (_, addresses),
-        served(addresses["page"]) as address,
-        page() as tab,
-    ):
-        await tab.goto(address)
-        await expect(tab.get_by_role("alert")).to_contain_text("token")
+async def test_the_token_stays_on_the_server(tmp_path: Path) -> None:
+    """With a key the server gets prices, which it does not show to the browser; without one the page says why."""
+    made = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tickwire", "new-key", "page", stdout=PIPE, stderr=PIPE
+    )
+    line, key = await made.communicate()
+    keys = tmp_path / "keys"
+    keys.write_bytes(line)
+    secret = re.findall("twk_\\S+", key.decode())[0]
+
+    async with demo(AUTH="keys", KEYS_FILE=keys) as (_, addresses), aiohttp.ClientSession() as http:
+        async with served(addresses["page"], TICKWIRE_TOKEN=secret) as address, http.get(address) as answer:
+            trusted = await answer.text()
+        async with served(addresses["page"], TICKWIRE_TOKEN="") as address, http.get(address) as answer:
+            stranger = await answer.text()
+
+    assert _ROW.findall(trusted)
+    assert secret not in trusted
+    assert not _ROW.findall(stranger)
+    assert re.search('<p role="alert">[^<]*token', stranger)
+
+
+async def test_no_gateway() -> None:
+    """Without a gateway the page says that, and nothing of a token that cannot be sent either."""
+    nobody, token = f"http://127.0.0.1:{free_port()}", "two\nlines"
+    async with aiohttp.ClientSession() as http:
+        async with served(nobody) as address, http.get(address) as answer:
+            alone = await answer.text()
+        async with served(nobody, TICKWIRE_TOKEN=token) as address, http.get(address) as answer:
+            unsent = await answer.text()
+
+    assert "cannot be reached" in alone
+    assert "cannot be reached" in unsent
+    assert "lines" not in unsent

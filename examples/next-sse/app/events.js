@@ -1,10 +1,13 @@
-/** Yield each event of /v1/sse as `{ event, data }`, until *signal*.  Throws the gateway's own words where it refuses. */
+/** What a gateway says against a request; its message is for people. */
+export class Refused extends Error {}
+
+/** Yield each event of /v1/sse as `{ event, data }`, until *signal*.  Throws `Refused`, or what `fetch` throws. */
 export async function* events(url, { token, signal }) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
   const response = await fetch(url, { headers, signal, cache: "no-store" });
   if (!response.ok) {
     const problem = await response.json().catch(() => ({}));
-    throw new Error(problem.detail ?? `the gateway answers with ${response.status}`);
+    throw new Refused(problem.detail ?? `the gateway answers with ${response.status}`);
   }
   let text = "";
   for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {

@@ -1,5 +1,5 @@
 import { Suspense } from "react";
-import { prices } from "./events.js";
+import { prices, Refused } from "./events.js";
 
 export const dynamic = "force-dynamic"; // for Next.js: never from a cache
 
@@ -43,7 +43,8 @@ async function Update({ stream, number }) {
       </>
     );
   } catch (error) {
-    return <p role="alert">{error.message}</p>;
+    // Nobody else's message: that of `fetch` may have a token in it.
+    return <p role="alert">{error instanceof Refused ? error.message : "The gateway cannot be reached now."}</p>;
   }
 }
 
