@@ -100,7 +100,7 @@ class Wire:
         page.on("websocket", self._opened)
 
     def names(self, op: str, candles: str | None = None) -> list[str]:
-        """Return the symbols of all commands *op* that were sent, in order: for ticks, or for *candles* of `1m`."""
+        """Return the symbols of all commands *op* that were sent, for ticks or *candles* of `1m`."""
         commands = (one for one in self.sent if one["op"] == op and one.get("candles") == candles)
         return [name for command in commands for name in command["symbols"]]
 

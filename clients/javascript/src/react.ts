@@ -9,9 +9,9 @@ import {
   useMemo,
   useSyncExternalStore,
 } from "react";
+import type { Candle, ConnectOptions, Feed, Interval, Status, Tick } from "./index.js";
 import { Board, type CandleOptions, NO_CANDLES, NO_TICKS, type TickOptions, type Topic } from "./views/board.js";
 import type { Frames } from "./views/frames.js";
-import type { Candle, ConnectOptions, Feed, Interval, Status, Tick } from "./index.js";
 import { LateFeed, NOT_YET } from "./views/latefeed.js";
 
 export type { CandleOptions, Frames, TickOptions };
@@ -35,7 +35,7 @@ export interface TickwireProviderProps {
  */
 export function TickwireProvider({ feed, url, options, frames, children }: TickwireProviderProps): ReactNode {
   const address = String(url);
-  // Another address is a reason to connect again; a new object of options, made at each render, is not.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new address is a reason to connect again; new objects of the same address, or of options, are made at each render
   const late = useMemo(() => (feed === undefined ? new LateFeed(url, options) : undefined), [feed, address]);
   const board = useMemo(() => new Board(feed ?? (late as Feed), frames), [feed, late, frames]);
   useEffect(() => late?.hold(), [late]);
@@ -57,9 +57,8 @@ export function useTick(symbol: string, { maxRate }: TickOptions = {}): Tick | u
 /** The newest ticks of those of *symbols* that have one, in that order; the same map until one of them changed. */
 export function useTicks(symbols: readonly string[], { maxRate }: TickOptions = {}): ReadonlyMap<string, Tick> {
   const board = useBoard();
-  const names = symbols.join(" ");
-  // Most callers make a new array at each render: what counts is the names in it.
-  const topic = useMemo(() => board.ticks(symbols, { maxRate }), [board, names, maxRate]);
+  const names = JSON.stringify(symbols); // since most callers make a new array at each render
+  const topic = useMemo(() => board.ticks(JSON.parse(names), { maxRate }), [board, names, maxRate]);
   return useTopic(topic, NO_TICKS);
 }
 

@@ -14,9 +14,9 @@ import {
   toValue,
   watch,
 } from "vue";
+import type { Candle, ConnectOptions, Feed, Interval, Status, Tick } from "./index.js";
 import { Board, type CandleOptions, NO_CANDLES, NO_TICKS, type TickOptions, type Topic } from "./views/board.js";
 import type { Frames } from "./views/frames.js";
-import type { Candle, ConnectOptions, Feed, Interval, Status, Tick } from "./index.js";
 import { type Address, LateFeed, NOT_YET } from "./views/latefeed.js";
 
 export type { CandleOptions, Frames, TickOptions };

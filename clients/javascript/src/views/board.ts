@@ -1,7 +1,8 @@
-import { Cell, type Open, type Same } from "./cell.js";
-import { type Frames, Paint, pageFrames } from "./frames.js";
 import type { Candle, Feed, Interval, Status, Tick } from "../index.js";
 import { Series } from "../series.js";
+import { Cell, type Open, type Same } from "./cell.js";
+import { Exit } from "./exit.js";
+import { type Frames, Paint, pageFrames } from "./frames.js";
 
 /** What a component may look at: `read` returns the same object until it changed, at most once a frame. */
 export interface Topic<T> {
@@ -35,6 +36,7 @@ export const NO_CANDLES: readonly Candle[] = Object.freeze([]);
 export class Board {
   readonly feed: Feed;
   readonly #paint: Paint;
+  readonly #exit = new Exit();
   readonly #ticks = new Map<string, Cell<Tick | undefined>>();
   readonly #candles = new Map<string, Cell<readonly Candle[]>>();
   readonly #status = new Map<string, Cell<Status>>();
@@ -117,7 +119,7 @@ export class Board {
         return cell === undefined ? peek() : cell.read();
       },
       subscribe: (watcher) => {
-        const cell = cells.get(name) ?? new Cell(peek(), open, same, this.#paint, () => cells.delete(name));
+        const cell = cells.get(name) ?? new Cell(peek(), open, same, this.#paint, this.#exit, () => cells.delete(name));
         cells.set(name, cell);
         return cell.watch(watcher);
       },

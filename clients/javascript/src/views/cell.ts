@@ -1,10 +1,5 @@
+import type { Exit } from "./exit.js";
 import type { Changing, Paint } from "./frames.js";
-
-/**
- * Milliseconds for which a value is still followed after its last watcher left.  React's StrictMode, a change of
- * route and a list that is sorted anew all leave and come back at once; the gateway need not hear of it.
- */
-export const LINGER_MS = 200;
 
 /** Opens what a cell shows, hands each new value to *put*, and returns the way to close it. */
 export type Open<T> = (put: (value: T) => void) => () => void;
@@ -20,19 +15,21 @@ export class Cell<T> implements Changing {
   readonly #open: Open<T>;
   readonly #same: Same<T>;
   readonly #paint: Paint;
+  readonly #exit: Exit;
   readonly #closed: () => void;
   readonly #watchers = new Set<() => void>();
   #live: T;
   #shown: T;
   #close: (() => void) | undefined;
-  #leaving: ReturnType<typeof setTimeout> | undefined;
+  #stay: (() => void) | undefined;
 
   /** *first*: shown until the first `put`.  *closed* is called when nobody came back. */
-  constructor(first: T, open: Open<T>, same: Same<T>, paint: Paint, closed: () => void) {
+  constructor(first: T, open: Open<T>, same: Same<T>, paint: Paint, exit: Exit, closed: () => void) {
     this.#live = this.#shown = first;
     this.#open = open;
     this.#same = same;
     this.#paint = paint;
+    this.#exit = exit;
     this.#closed = closed;
   }
 
@@ -43,8 +40,8 @@ export class Cell<T> implements Changing {
 
   /** Tell *watcher* after each frame that changed the value, until the function returned is called. */
   watch(watcher: () => void): () => void {
-    clearTimeout(this.#leaving);
-    this.#leaving = undefined;
+    this.#stay?.();
+    this.#stay = undefined;
     this.#watchers.add(watcher);
     this.#close ??= this.#open((value) => this.#put(value));
     return () => this.#left(watcher);
@@ -63,7 +60,7 @@ export class Cell<T> implements Changing {
 
   #left(watcher: () => void): void {
     if (!this.#watchers.delete(watcher) || this.#watchers.size > 0) return;
-    this.#leaving = setTimeout(() => this.#end(), LINGER_MS);
+    this.#stay = this.#exit.leave(() => this.#end());
   }
 
   #end(): void {

@@ -1,4 +1,3 @@
-import { LINGER_MS } from "./cell.js";
 import {
   type Account,
   type Candle,
@@ -15,6 +14,7 @@ import {
   type Tick,
   TickwireError,
 } from "../index.js";
+import { LINGER_MS } from "./exit.js";
 
 /** What `connect` is given. */
 export type Address = string | URL | readonly string[];

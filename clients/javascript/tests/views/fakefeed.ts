@@ -1,4 +1,3 @@
-import { NOT_YET } from "../../src/views/latefeed.js";
 import type {
   Account,
   Candle,
@@ -12,6 +11,7 @@ import type {
   Subscription,
   Tick,
 } from "../../src/index.js";
+import { NOT_YET } from "../../src/views/latefeed.js";
 
 /** A tick of *symbol*. */
 export function aTick(symbol: string, price: number, seq = 1): Tick {

@@ -3,8 +3,8 @@ import { act, createElement, Profiler, type ReactNode, StrictMode } from "react"
 import { createRoot, hydrateRoot, type Root } from "react-dom/client";
 import { renderToString } from "react-dom/server";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { LINGER_MS } from "../../src/views/cell.js";
 import { TickwireProvider, useCandles, useFeed, useStatus, useTick, useTicks } from "../../src/react.js";
+import { LINGER_MS } from "../../src/views/exit.js";
 import { aCandle, FakeFeed } from "./fakefeed.js";
 import { HandFrames } from "./handframes.js";
 import { SilentSocket } from "./silentsocket.js";
@@ -214,7 +214,14 @@ describe("useTicks", () => {
 });
 
 test("useCandles puts changed candles in by their start, and begins again at a reset", async () => {
-  const Chart = () => h("b", null, useCandles("AAPL", "1m").map(({ start, close }) => `${start}:${close}`).join(" "));
+  const Chart = () =>
+    h(
+      "b",
+      null,
+      useCandles("AAPL", "1m")
+        .map(({ start, close }) => `${start}:${close}`)
+        .join(" "),
+    );
   await show(h(Chart));
   feed.chart("AAPL", "1m", [aCandle(60, 1), aCandle(120, 2)], true);
   feed.chart("AAPL", "1m", [aCandle(120, 3), aCandle(180, 4)], false);

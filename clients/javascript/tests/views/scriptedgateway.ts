@@ -32,7 +32,16 @@ export class ScriptedGateway {
   opens(): void {
     this.#socket?.onopen?.();
     const limits = { symbols: 10, message_bytes: 65_536, commands_per_s: 50, command_burst: 100, max_rate: [0.1, 100] };
-    this.#say({ op: "welcome", protocol: 1, session: "x", server_time: 1, heartbeat: 15, limits, feed: "live", auth: "none" });
+    this.#say({
+      op: "welcome",
+      protocol: 1,
+      session: "x",
+      server_time: 1,
+      heartbeat: 15,
+      limits,
+      feed: "live",
+      auth: "none",
+    });
   }
 
   tick(symbol: string, price: number): void {

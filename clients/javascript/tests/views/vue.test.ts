@@ -14,7 +14,7 @@ import {
   ref,
 } from "vue";
 import { renderToString } from "vue/server-renderer";
-import { LINGER_MS } from "../../src/views/cell.js";
+import { LINGER_MS } from "../../src/views/exit.js";
 import { createTickwire, provideTickwire, useCandles, useFeed, useStatus, useTick, useTicks } from "../../src/vue.js";
 import { aCandle, FakeFeed } from "./fakefeed.js";
 import { HandFrames } from "./handframes.js";
