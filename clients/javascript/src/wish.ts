@@ -1,0 +1,48 @@
+/** Something that a gateway is asked for: the ticks of a symbol, or its candles.  Pure. */
+import type { Position } from "./types.js";
+
+/** Who is given what comes. */
+export interface Listening {
+  /** Ticks per second that it wants; undefined: all. */
+  readonly rate?: number | undefined;
+}
+
+export abstract class Wish {
+  /** Nobody: it is not wanted (any more). */
+  readonly lines = new Set<Listening>();
+  /** The id of the subscribe command that is in force; 0: not asked on this connection. */
+  asked = 0;
+  /** The terms that it was asked with. */
+  said = "";
+  /** An unsubscribe command is not answered yet. */
+  leaving = false;
+  /** When to ask for it. */
+  retryAt = -Infinity;
+  /** Whether the gateway has answered `subscribed` on this connection. */
+  served = false;
+  /** Whether anything ever came of it: then it is not misspelled. */
+  known = false;
+
+  constructor(readonly symbol: string) {}
+
+  /** Its name among all wishes. */
+  abstract get key(): string;
+  /** What tells its commands from those of other kinds. */
+  abstract get kind(): object;
+  /** What its subscribe command says beside the names. */
+  abstract get terms(): object;
+  /** Where to go on from. */
+  resume: Position | null = null;
+
+  /** Not served for now; ask again at *until*. */
+  putOff(until: number): void {
+    this.asked = 0;
+    this.served = this.leaving = false;
+    this.retryAt = until;
+  }
+
+  /** The connection is gone. */
+  disconnect(): void {
+    this.putOff(-Infinity);
+  }
+}
