@@ -33,6 +33,15 @@ def _address() -> Iterator[str]:
         yield url.removeprefix("http://")
 
 
+@pytest.fixture(scope="module", name="client")
+def _client() -> None:
+    """The JavaScript client, built."""
+    client = ROOT / "clients" / "javascript"
+    if not (client / "node_modules").exists():
+        subprocess.run(["npm", "ci", "--no-fund", "--no-audit"], cwd=client, check=True)  # noqa: S607
+    subprocess.run(["npm", "run", "build"], cwd=client, check=True)  # noqa: S607
+
+
 def _run(language: str, text: str, folder: Path) -> str:
     done = subprocess.run(  # noqa: S603 - ours
         [*COMMANDS[language], text], cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False
@@ -45,11 +54,23 @@ def _folder(tmp_path: Path) -> Path:
     """A place like the root of a clone, where what is written is not ours."""
     for name in ("examples", ".venv", "clients"):
         (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules" / "tickwire-client").symlink_to(ROOT / "clients" / "javascript")
     return tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", [b for b in ALL if b.order == "run"], ids=lambda block: block.name)
+@pytest.mark.usefixtures("client")
+@pytest.mark.parametrize("block", [b for b in ALL if b.argument == "client"], ids=lambda block: block.name)
+def test_block_of_the_client(block: Block, address: str, tmp_path: Path) -> None:
+    """A block that imports the JavaScript client runs, and prints something."""
+    assert _run(block.language, block.at(address), _folder(tmp_path)).strip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "block", [b for b in ALL if b.order == "run" and not b.argument], ids=lambda block: block.name
+)
 def test_block(block: Block, address: str, tmp_path: Path) -> None:
     """A block that stands alone runs, and prints something."""
     assert _run(block.language, block.at(address), _folder(tmp_path)).strip()
