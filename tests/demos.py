@@ -11,14 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from tickwire_client.sync import connect
+
 START_LINES: Final = 50
 """Log lines within which the demo must have said that it listens."""
+START_S: Final = 30.0
 STOP_S: Final = 15.0
 
 
 @contextmanager
 def demo(**variables: str) -> Iterator[str]:
-    """Run the demo on free ports; yield its address, `http://127.0.0.1:PORT`."""
+    """Run the demo on free ports; once it has a tick, yield its address, `http://127.0.0.1:PORT`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TICKWIRE_")}
     settings = {
         "TICKWIRE_PORT": "0",
@@ -30,7 +33,10 @@ def demo(**variables: str) -> Iterator[str]:
         [sys.executable, "-m", "tickwire", "demo"], env={**kept, **settings, **variables}, stdout=subprocess.PIPE
     )
     try:
-        yield _started(process)["page"].rstrip("/")
+        address = _started(process)["page"].rstrip("/")
+        with connect(address) as feed:
+            next(feed.subscribe("AAPL", timeout=START_S))
+        yield address
     finally:
         process.send_signal(signal.SIGTERM)
         try:

@@ -1,7 +1,8 @@
 """Code blocks of our guides, as a reader would copy them.
 
-A block says in its info string what a test does with it: `run` runs it by itself, `cell` after the cells before
-it; `from FILE`: it stands in that file, word by word.  Others, such as output, are not looked at.
+A block says in its info string what a test does with it: `run` runs it by itself (`run client`: with the built
+JavaScript client), `cell` after the cells before it; `from FILE`: it stands in that file, word by word.  Others,
+such as output, are not looked at.
 """
 
 from __future__ import annotations

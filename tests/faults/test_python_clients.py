@@ -41,7 +41,7 @@ class Load(NamedTuple):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("load", [Load(20, 4, 10, 2_000, 20)], ids=["20 kills"])
+@pytest.mark.parametrize("load", [Load(10, 2, 8, 2_000, 20)], ids=["20 kills"])
 async def test_gateway_killed(load: Load, stack: Stack, tmp_path: Path, figures: Figures) -> None:
     """Python clients, asynchronous and not, resume at another gateway and iterate every tick exactly once."""
     ports = free_ports(2)
