@@ -23,8 +23,11 @@ demo: $(VENV)/.runtime ## everything in one process: a page with moving prices a
 
 web: $(PAGE) ## the page at /, built into gateway/web/dist; Node comes from PyPI where there is none
 
+# setuptools takes what an earlier build has left in build/lib: a page of then.
+WHEELS := dist
 wheel: $(PAGE) ## a wheel with the page in it, into dist
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@rm -rf build/lib
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(WHEELS) .
 
 test: $(VENV)/.complete ## every test that needs no container engine, but the long ones of make faults
 	$(BIN)/pytest -m "not slow" $(SUITES)
