@@ -23,10 +23,10 @@ demo: $(VENV)/.runtime ## everything in one process: a page with moving prices a
 
 web: $(PAGE) ## the page at /, built into gateway/web/dist; Node comes from PyPI where there is none
 
-# setuptools takes what an earlier build has left in build/lib: a page of then.
+# setuptools takes what earlier builds have left and listed: a page of then.
 WHEELS := dist
 wheel: $(PAGE) ## a wheel with the page in it, into dist
-	@rm -rf build/lib
+	@rm -rf build/lib tickwire.egg-info/SOURCES.txt
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(WHEELS) .
 
 test: $(VENV)/.complete ## every test that needs no container engine, but the long ones of make faults
