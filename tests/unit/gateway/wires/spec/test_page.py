@@ -67,6 +67,7 @@ def test_links() -> None:
     assert inner - set(READ.ids) == set()
     assert {link for link in READ.links if not link.startswith("#")} == {
         "./",
+        "./icon.svg",
         "docs/style.css",
         "v1/openapi.json",
         "v1/asyncapi.json",
