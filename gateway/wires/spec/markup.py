@@ -50,7 +50,7 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Html]]) -> 
     lines = [tag("tr", tag("th", first, scope="row"), *_cells(head[1:], rest)) for first, *rest in rows]
     names = tag("tr", *(tag("th", plain(name), scope="col") for name in head))
     whole = tag("table", tag("caption", plain(caption)), tag("thead", names), tag("tbody", *lines))
-    return tag("div", whole, class_="wide", tabindex="0", role="region", aria_label=caption)
+    return tag("div", whole, class_="wide", tabindex="0", role="group", aria_label=caption)
 
 
 def _cells(names: Sequence[str], cells: Sequence[Html]) -> list[Html]:
