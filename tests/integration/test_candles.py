@@ -19,6 +19,7 @@ from tests.eventually import eventually
 from tests.stack import Stack
 from tests.streamclient import StreamClient
 from tests.witness import Record
+from tickwire_client import Candle, CandleSubscription, connect
 
 RATE: Final = 400
 FEW: Final = ["NVDA", "TSLA", "AAPL"]
@@ -62,44 +63,96 @@ def compare(book: CandleBook, record: Record, *, ended: bool) -> int:
     return compared
 
 
+class Reader:
+    """Reads candles with the Python client, and holds what an update leaves."""
+
+    def __init__(self) -> None:
+        self.held: dict[int, Candle] = {}
+        self.resets = 0
+
+    async def read(self, updates: CandleSubscription) -> None:
+        """Take every update."""
+        async for update in updates:
+            if update.reset:
+                self.held.clear()
+                self.resets += 1
+            self.held.update((candle.start, candle) for candle in update.candles)
+
+    @property
+    def rows(self) -> dict[int, dict[str, object]]:
+        """What it holds, as the wire puts it."""
+        rows: dict[int, dict[str, object]] = {}
+        for start, c in self.held.items():
+            prices = {name: float(getattr(c, name)) for name in ("open", "high", "low", "close")}
+            more = {"partial": True} if c.partial else {}
+            rows[start] = {
+                "start": start,
+                "epoch": c.epoch,
+                **prices,
+                "volume": c.volume,
+                "trades": c.trades,
+                **more,
+            }
+        return rows
+
+
+@asynccontextmanager
+async def _reading(*urls: str) -> AsyncIterator[Reader]:
+    """The Python client follows the candles of a second of one symbol, at one of *urls* after the other."""
+    reader = Reader()
+    async with connect(list(urls)) as feed, feed.candles(FEW[0], interval="1s", history=500) as updates:
+        reading = asyncio.create_task(reader.read(updates))
+        try:
+            yield reader
+        finally:
+            reading.cancel()
+
+
 async def test_candles_are_those_of_the_ticks(stack: Stack) -> None:
-    """Through a gateway's and a history's violent end and a producer's restart every candle is exact."""
+    """Through a gateway's and a history's violent end and a producer's restart every candle is exact.
+
+    The Python client, which comes back by itself, holds the same.
+    """
     async with Record(stack.broker_url) as record, StreamClient(stack.http, Checker("client")) as client:
         history = await stack.start("history", {})
         producer = await stack.producer(RATE=RATE)
         first, second = [await stack.gateway() for _ in range(2)]
         for process in (first, second, history):
             await process.ready()
-        book = await follow(client, first.stream)
-        await seconds(client, 3)
-        assert compare(book, record, ended=False) > 0
+        async with _reading(first.stream, second.stream) as reader:
+            book = await follow(client, first.stream)
+            await seconds(client, 3)
+            assert compare(book, record, ended=False) > 0
 
-        await first.kill()
-        book = await follow(client, second.stream)
-        await seconds(client, 2)
-        assert compare(book, record, ended=False) > 0
+            await first.kill()
+            book = await follow(client, second.stream)
+            await seconds(client, 2)
+            assert compare(book, record, ended=False) > 0
 
-        await history.kill()
-        await seconds(client, 2)
-        assert compare(book, record, ended=False) > 0
-        await (await stack.start("history", {})).ready()
-        book = await follow(client, second.stream)
-        assert compare(book, record, ended=False) > 0
+            await history.kill()
+            await seconds(client, 2)
+            assert compare(book, record, ended=False) > 0
+            await (await stack.start("history", {})).ready()
+            book = await follow(client, second.stream)
+            assert compare(book, record, ended=False) > 0
 
-        await producer.stop()
-        producer = await stack.producer(RATE=RATE)
-        await seconds(client, 2)
-        await producer.stop()
-        newest = {
-            symbol: max(recount(sorted(record.lines[symbol].items()), "1s").values(), key=_start) for symbol in FEW
-        }
-        await eventually(lambda: all(book.held[s, "1s"].get(newest[s]["start"]) == newest[s] for s in FEW))
-        compared = compare(book, record, ended=True)
-        assert compared >= 3 * 7
-        assert set(book.resets.values()) == {3}
-        client.checker.finish()
-        assert await second.metric("tickwire_candles_resets_total", reason="hole") == 0
-        assert await second.metric("tickwire_candles_charts") == len(FEW) * len(INTERVALS)
+            await producer.stop()
+            producer = await stack.producer(RATE=RATE)
+            await seconds(client, 2)
+            await producer.stop()
+            newest = {
+                symbol: max(recount(sorted(record.lines[symbol].items()), "1s").values(), key=_start)
+                for symbol in FEW
+            }
+            await eventually(lambda: all(book.held[s, "1s"].get(newest[s]["start"]) == newest[s] for s in FEW))
+            compared = compare(book, record, ended=True)
+            assert compared >= 3 * 7
+            assert set(book.resets.values()) == {3}
+            client.checker.finish()
+            assert await second.metric("tickwire_candles_resets_total", reason="hole") == 0
+            assert await second.metric("tickwire_candles_charts") == len(FEW) * len(INTERVALS)
+            await eventually(lambda: reader.rows == book.held[FEW[0], "1s"])
+            assert reader.resets == 2
 
 
 async def test_in_one_process() -> None:
