@@ -201,7 +201,7 @@ CANDLES: Final = Row(
     (
         graph(
             "Candles followed",
-            "charts: symbols and intervals that anybody follows.  alone: without history, so that their first candle "
+            "charts: symbols and intervals that anybody follows.  alone: without history, their first candle "
             "is partial.  waiting: for history's answer.",
             "none",
             Query(total(chosen("tickwire_candles_charts")), "charts"),
