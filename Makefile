@@ -11,7 +11,7 @@ PAGE_SOURCES := $(shell find $(WEB) clients/javascript/src -type f ! -path '*/no
 # What needs no container engine.  A folder that is not there yet is left out.
 SUITES := $(wildcard tests/unit $(CLIENT)/tests tests/contract tests/integration tests/model tests/faults)
 
-.PHONY: demo web wheel test autobahn monitoring dashboards faults soak check audit e2e bench bench-quick bench-micro clean help
+.PHONY: demo web wheel test autobahn monitoring dashboards faults soak check audit e2e bench bench-quick bench-micro clean help spec
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -34,6 +34,14 @@ test: $(VENV)/.complete ## every test that needs no container engine, but the lo
 
 autobahn: $(VENV)/.complete ## the 301 cases of Autobahn's fuzzing client in sections 1 to 7, 9 and 10
 	$(BIN)/pytest tests/autobahn
+
+SPEC := tests/spec
+spec: $(VENV)/.complete $(SPEC)/node_modules/.package-lock.json ## the OpenAPI and AsyncAPI documents: by the standards' schemas, through generators, and schemathesis against a gateway
+	$(BIN)/pytest $(SPEC)
+
+$(SPEC)/node_modules/.package-lock.json: $(SPEC)/package.json $(SPEC)/package-lock.json
+	cd $(SPEC) && npm ci --no-fund --no-audit
+	@touch $@
 
 monitoring: $(VENV)/.complete ## every dashboard's queries and every alert, from a real Prometheus that scrapes a system under load
 	$(BIN)/pytest tests/monitoring

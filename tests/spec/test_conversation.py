@@ -26,7 +26,7 @@ async def _document(http: ClientSession, demo: Demo) -> dict[str, Any]:
 
 
 async def test_native_wire() -> None:
-    """Every frame that a client gets, and every command that it is obeyed for, is one of the document's messages."""
+    """Every frame that a client gets, and every command that it is obeyed for, is a message of the document."""
     written, faults = Written(most=1000), []
 
     def look(text: bytes) -> None:

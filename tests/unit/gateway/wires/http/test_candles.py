@@ -6,7 +6,7 @@ from typing import Final
 
 import orjson
 
-from gateway.wires.http.candles import SETTLED_S, asked, candles
+from gateway.wires.http.candles import MOST_DRAWN, SETTLED_S, Drawing, asked, candles
 from gateway.wires.http.query import CandlesQuery, Form
 from services.market.candle import Candle
 from services.market.symbol import Symbol
@@ -61,3 +61,22 @@ def test_nothing_yet() -> None:
 def test_sizes() -> None:
     """History is asked for one of three sizes, so that many share an answer."""
     assert [asked(limit) for limit in (1, 100, 101, 300, 301, 500)] == [100, 100, 300, 300, 500, 500]
+
+
+def test_drawn_once() -> None:
+    """The same candles are written once; other ones, or a last one that is complete now, are written anew."""
+    drawing = Drawing()
+    first = drawing.content(QUERY, FOUND, Form.JSON, NOON)
+    assert drawing.content(QUERY, FOUND, Form.JSON, NOON + 1) is first
+    assert drawing.content(QUERY, FOUND, Form.CSV, NOON) != first
+    assert drawing.content(QUERY, list(FOUND[:2]), Form.JSON, NOON) != first
+    later = drawing.content(QUERY, FOUND, Form.JSON, NOON + 10**12)
+    assert b'"complete":false' not in later.pieces[0]
+
+
+def test_drawings_are_bounded() -> None:
+    """The answer that was not asked for longest goes."""
+    drawing = Drawing()
+    for limit in range(MOST_DRAWN + 5):
+        drawing.content(CandlesQuery(A, "1m", limit + 1), FOUND, Form.JSON, NOON)
+    assert len(drawing._drawn) == MOST_DRAWN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Final
 
 import orjson
@@ -10,7 +11,7 @@ from gateway.frames import NoSnapshot
 from gateway.glance import Glance
 from gateway.tape import Tape
 from gateway.wires.http.query import Form
-from gateway.wires.http.quotes import Quote, quote, quotes
+from gateway.wires.http.quotes import MOST_DAYS, Days, Quote, quote, quotes
 from services.broker.history import Answer, Question
 from services.market.day import Day
 from services.market.directory import Instrument, SessionState
@@ -63,7 +64,7 @@ def test_json() -> None:
         quote(APPLE, NOBODY, told(5)),
         quote(APPLE.__class__(Symbol("IBM"), *_rest()), NOBODY, told(None, None)),
     ]
-    body = quotes(found, Form.JSON).pieces[0]
+    body = quotes(found, Form.JSON, Days()).pieces[0]
     assert b'"tick":' + line(A, 5) + b"," in body
     assert (
         b'"previous_close":268.50,"epoch":7,"seq":4,"open":100.00,"high":100.50,"low":99.90,"volume":300' in body
@@ -81,7 +82,7 @@ def _rest() -> tuple[str, str, str, int, int, int, SessionState, int]:
 
 def test_a_day_that_nobody_knows() -> None:
     """Without history the figures of the day are null, and what the directory knows is there."""
-    day = orjson.loads(quotes([quote(APPLE, live(6), None)], Form.JSON).pieces[0])["quotes"]["AAPL"]["day"]
+    day = orjson.loads(quotes([quote(APPLE, live(6), None)], Form.JSON, Days()).pieces[0])["quotes"]["AAPL"]["day"]
     assert day == {
         "session": "open",
         "previous_close": 268.5,
@@ -97,7 +98,7 @@ def test_a_day_that_nobody_knows() -> None:
 def test_table() -> None:
     """A table has a line per symbol, digits as they are on the wire; without a tick there is a reason."""
     found = [quote(APPLE, NOBODY, told(5)), Quote(APPLE, None, None, NoSnapshot.NEVER_TRADED)]
-    head, apple, nothing = quotes(found, Form.CSV).pieces[0].decode().splitlines()
+    head, apple, nothing = quotes(found, Form.CSV, Days()).pieces[0].decode().splitlines()
     assert head == (
         "symbol,epoch,seq,ts,time,price,size,bid,ask,bid_size,ask_size,volume,"
         "open,high,low,previous_close,session,missing"
@@ -105,3 +106,22 @@ def test_table() -> None:
     tick = "7,5,1795000000000005,2026-11-18 11:06:40.000,100.00,1,99.99,100.01,2,3,5"
     assert apple == f"AAPL,{tick},100.00,100.50,99.90,268.50,open,"
     assert nothing == "AAPL,,,,,,,,,,,,,,,268.50,open,never_traded"
+
+
+def test_a_day_that_changes() -> None:
+    """A day is written anew where its figures or the directory's have changed, and not otherwise."""
+    days, later = Days(), DAY._replace(high=10_060)
+    first = days.text(APPLE, DAY)
+    assert days.text(APPLE, DAY) is first
+    assert b'"high":100.60' in days.text(APPLE, later)
+    halted = dataclasses.replace(APPLE, session=SessionState.HALTED)
+    assert b'"session":"halted"' in days.text(halted, later)
+    assert days.text(APPLE, DAY) == first
+
+
+def test_days_are_bounded() -> None:
+    """Not more days are remembered than may be."""
+    days = Days()
+    for n in range(MOST_DAYS + 5):
+        days.text(dataclasses.replace(APPLE, symbol=Symbol(f"S{n}")), None)
+    assert len(days._written) == 5
