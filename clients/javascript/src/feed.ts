@@ -322,7 +322,7 @@ export class Client implements Feed, Told, Keeper, Owner {
   #show(now: number): number {
     if (this.#stands) this.#error = null;
     const { state, transport, error } = this.status;
-    const same = state === this.#state && transport === this.#link.transport && error === (this.#ended ?? this.#error);
+    const same = state === this.#state && transport === this.#link.transport && error === this.#wrong;
     if (same && (!this.#changed || now < this.#madeAt + STATUS_MS))
       return this.#changed ? this.#madeAt + STATUS_MS : NEVER;
     this.#changed = false;
@@ -335,6 +335,12 @@ export class Client implements Feed, Told, Keeper, Owner {
   /** Whether a gateway serves us. */
   get #stands(): boolean {
     return this.#conversation.welcomed && this.#link.transport !== null;
+  }
+
+  /** What is wrong now. */
+  get #wrong(): TickwireError | null {
+    const error = this.#ended ?? this.#error;
+    return error?.code === "closed" ? null : error;
   }
 
   get #state(): Status["state"] {
@@ -357,7 +363,7 @@ export class Client implements Feed, Told, Keeper, Owner {
       latency: latencies.percentiles,
       offset: clock.offset ?? null,
       roundTrip: clock.roundTrip ?? null,
-      error: this.#ended ?? this.#error,
+      error: this.#wrong,
     };
   }
 }
