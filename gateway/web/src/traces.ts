@@ -4,8 +4,9 @@ import type { Point } from "./pure/trace";
 
 /** Questions at once: the gateway has others to serve, and a row is looked at for seconds. */
 const AT_ONCE = 2;
-/** Failures in a row after which nobody is asked any more: this gateway has no history. */
+/** Failures in a row after which nobody is asked for a while: this gateway has no history now, or too many questions. */
 const PATIENCE = 3;
+const PAUSE_MS = 30_000;
 
 export class Traces {
   readonly #asked = new Set<Quote>();
@@ -18,6 +19,11 @@ export class Traces {
   /** These rows are looked at now; those before no longer matter. */
   look(quotes: readonly Quote[]): void {
     this.#seen = quotes;
+    this.#next();
+  }
+
+  #resume(): void {
+    this.#failed = 0;
     this.#next();
   }
 
@@ -37,7 +43,9 @@ export class Traces {
       this.#failed = 0;
       this.got(quote);
     } catch {
-      this.#failed += 1; // a trace that begins now is all that is lost
+      this.#asked.delete(quote);
+      this.#failed += 1;
+      if (this.#failed === PATIENCE) setTimeout(() => this.#resume(), PAUSE_MS);
     }
     this.#open -= 1;
     this.#next();
