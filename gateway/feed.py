@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -71,10 +71,10 @@ class FeedStats:
     passage: Passage
     tally: Tally
     standing: Standing
-    candles: CandleStanding
-    candle_tally: CandleTally
     clock_offset: float | None
     """Seconds; see `ClockOffset`.  None: no heartbeat came of late."""
+    candles: CandleStanding = field(default_factory=CandleStanding)
+    candle_tally: CandleTally = field(default_factory=CandleTally)
 
 
 class Feed:

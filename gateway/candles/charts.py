@@ -213,7 +213,7 @@ class Charts:
             self._go_alone(chart, now)
             return
         chart.state, chart.since, chart.reason = State.ASKING, None, reason
-        # A tick that is ahead of its time again and again costs one question in AGAIN_CAP_S seconds.
+        # Ticks whose time is wrong again and again cost one question in AGAIN_CAP_S seconds.
         at = max(now, chart.turned + TURN_S) if reason is Reset.HOLE else now + AGAIN_CAP_S
         self._agenda.at(at, lambda later: self._ask_again(chart, later))
 

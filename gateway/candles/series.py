@@ -24,7 +24,13 @@ SPARE: Final = 32
 AHEAD_US: Final = 4_000_000
 """How far a tick's time may lie ahead of its publishing.  History draws the line at 5 s and moves what is beyond;
 its clock and ours are not the same, so what is near that line is history's to say."""
-SECOND_US: Final = 1_000_000
+SETTLED_US: Final = 4_000_000
+"""How long after a minute's end (by its publishing) a tick of it may come and be counted here.  History finishes a
+minute 65 s after it has read its first trade, and counts a later tick of it into the next one."""
+TIMELY_US: Final = 30_000_000
+"""How far time may lag behind publishing; beyond it the ticks are a recording's, and the rule above rests."""
+_MINUTE_US: Final = 60_000_000
+_SECOND_US: Final = 1_000_000
 
 
 class Doubt(StrEnum):
@@ -34,6 +40,8 @@ class Doubt(StrEnum):
     """Ticks lack."""
     AHEAD = "ahead"
     """A tick's time is so far ahead that only history knows where it counts."""
+    LATE = "late"
+    """A tick is of a minute that history may have finished without it."""
 
 
 class Series:
@@ -45,7 +53,9 @@ class Series:
     __slots__ = (
         "_closed",
         "_growing",
+        "_minute_end",
         "_stamps",
+        "_timely",
         "_torn",
         "_whole_from",
         "alone",
@@ -63,6 +73,8 @@ class Series:
         self._growing: Growing | None = None
         self._whole_from = 0
         self._torn = False
+        self._minute_end = 0
+        self._timely = True
         self.at: Position | None = None
         """Up to which tick the candles count; None: the next one may be any."""
         self.clock = 0
@@ -80,7 +92,8 @@ class Series:
 
     def load(self, answer: CandleAnswer) -> None:
         """Begin with what history says, whose `top` is not None."""
-        self.at, self.clock, self._whole_from, self.alone = answer.top, answer.clock, 0, False
+        self.at, self._whole_from, self.alone = answer.top, 0, False
+        self._set_clock(answer.clock)
         self._torn = False
         self._closed, self._stamps, self._growing, self.size = [], array("q"), None, 0
         self.version += 1
@@ -108,24 +121,28 @@ class Series:
         """Go on, without history, after the tick *line* at *position*; it is not counted, nor what came before."""
         self.at, self.alone = position, True
         ts = read_trade(line)[0]
-        self.clock = max(self.clock, _second(min(ts, published + AHEAD_US) if published else ts))
+        self._set_clock(max(self.clock, _second(min(ts, published + AHEAD_US) if published else ts)))
         self._mend()
 
     # ------------------------------------------------------------------------------------------------- counting
 
     def count(self, lines: bytes, published: int) -> Doubt | None:
         """Count consecutive ticks with a newline between, published by *published* (µs; 0: not known)."""
+        settled = self._timely and not self.alone and published > self._minute_end + SETTLED_US
         for line in lines.split(b"\n"):
             at = self.at
             if at is None or int(line[7 : line.index(b",")]) != at.seq + 1:  # {"seq":
                 return Doubt.HOLE
             ts, price, size, _, decimals = read_trade(line)
-            if ts >= self.clock + SECOND_US:
+            if settled and ts < self._minute_end:
+                return Doubt.LATE
+            if ts >= self.clock + _SECOND_US:
                 if published and ts > published + AHEAD_US:
                     if not self.alone:
                         return Doubt.AHEAD
                     ts = max(self.clock, published + AHEAD_US)
-                self.clock = _second(ts)
+                self._set_clock(_second(ts))
+                self._timely = published - ts < TIMELY_US
             if self._torn:
                 self._mend()
             self.at = at.following
@@ -136,6 +153,10 @@ class Series:
     def turn_epoch(self, epoch: int) -> None:
         """The ticks go on in a later epoch, from seq 1; those of the earlier one have all come."""
         self.at = Position(epoch, 0)
+
+    def _set_clock(self, second: int) -> None:
+        self.clock = second
+        self._minute_end = second - second % _MINUTE_US + _MINUTE_US
 
     def _mend(self) -> None:
         """From the next step on nothing lacks any more."""
@@ -189,4 +210,4 @@ class Series:
 
 
 def _second(ts: int) -> int:
-    return ts - ts % SECOND_US
+    return ts - ts % _SECOND_US

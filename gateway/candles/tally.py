@@ -16,6 +16,7 @@ class Reset(StrEnum):
     """They came."""
     HOLE = Doubt.HOLE.value
     AHEAD = Doubt.AHEAD.value
+    LATE = Doubt.LATE.value
     RETURNED = "returned"
     """History answers again."""
 

@@ -35,7 +35,7 @@ MOST_RATE: Final = 100.0
 
 MOST_HISTORY: Final = 500
 """Most candles to begin with: as many as history says in one answer."""
-DEFAULT_HISTORY: Final = 300
+_DEFAULT_HISTORY: Final = 300
 
 _NAMED: Final = 5
 """Most entries of `resume` that one fault names; there may be thousands in a frame."""
@@ -186,7 +186,7 @@ def _step(value: object, command_id: int) -> int:
 
 def _history(value: object, command_id: int) -> int:
     if value is None:
-        return DEFAULT_HISTORY
+        return _DEFAULT_HISTORY
     if type(value) is not int or not 0 <= value <= MOST_HISTORY:
         raise CommandFault(
             ErrorCode.BAD_HISTORY,

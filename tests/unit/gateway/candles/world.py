@@ -1,4 +1,4 @@
-"""A gateway's hub, a history and a client that follows candles; ticks that get lost; and what the candles must be."""
+"""A gateway's hub, a history, a client that follows candles; ticks that get lost; what the candles must be."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.frames import Candles, Frame
 from gateway.hub import Hub
 from gateway.intents import Ask, AskCandles, Close, Open
 from gateway.outbox import Outbox
-from services.broker.history import Answer, CandleAnswer
+from services.broker.history import Answer, CandleAnswer, CandleQuestion
 from services.history.store import Store
 from services.market.candle import MINUTE
 from services.market.control import Heartbeat
@@ -34,6 +34,7 @@ class Trade(NamedTuple):
 
     at: Position
     ts: int
+    """Not more than 5 s after its publishing."""
     price: int
     size: int
 
@@ -51,9 +52,8 @@ class World:
         self.asked: list[tuple[Ask | AskCandles, Answer | CandleAnswer]] = []
         self.epoch, self.seq, self.volume, self.read_to = 1, 0, 0, 0
         self.hub.lines.connect(self.now)
-        instruments = [Instrument(s, "x", "XNAS", "USD", 2, 1, 1, SessionState.OPEN, 1) for s in (A, B)]
-        for part in split("main", 1, instruments):
-            self.hub.learn(part, self.now)
+        self._version = 0
+        self.list(A, B)
 
     @property
     def wall_us(self) -> int:
@@ -64,6 +64,14 @@ class World:
         """Another client."""
         outbox = Outbox(None, [], lambda: None)
         return self.hub.join(outbox, max_symbols=most, entitlement=entitlement), View(outbox)
+
+    def list(self, *symbols: Symbol) -> None:
+        """A directory of these symbols comes."""
+        self._version += 1
+        instruments = [Instrument(s, "x", "XNAS", "USD", 2, 1, 1, SessionState.OPEN, 1) for s in symbols]
+        for part in split("main", self._version, instruments):
+            self.hub.learn(part, self.now)
+        self.settle()
 
     def subscribe(self, *symbols: Symbol, client: Client | None = None, history: int = 500, step: int = 0) -> None:
         """A client subscribes to candles."""
@@ -90,7 +98,8 @@ class World:
         self.seq += 1
         self.volume += size
         ts = self.wall_us - round(ago * SECOND_US)
-        self.made.append(Trade(Position(self.epoch, self.seq), ts, price, size))
+        at = Position(self.epoch, self.seq)
+        self.made.append(Trade(at, min(ts, self.wall_us + 5 * SECOND_US), price, size))
         line = encode_tick(Tick(self.seq, ts, A, price, size, 1, 2, 3, 4, self.volume, 2))
         message = TickMessage(A, self.epoch, self.seq, self.wall_us, ts, (line,))
         if logged:
@@ -125,6 +134,7 @@ class World:
         upto = min(len(self.log), self.read_to + count)
         self.store.accept(self.log[self.read_to : upto], self.now)
         self.read_to = upto
+        self.store.sweep(self.now)
 
     def answer(self, which: int = 0, *, dead: bool = False) -> None:
         """Give the answer that history gave to one of the questions under way when it was asked; *dead*: none."""
@@ -179,6 +189,11 @@ class World:
             self.beat()
             self.answer_all()
             self.later(0.2)
+
+    def told(self) -> dict[int, tuple[int, ...]]:
+        """The candles as history has them."""
+        candles = self.store.candles(CandleQuestion(A, self.step, 0, 500)).candles
+        return {c.start: (c.epoch, c.open, c.high, c.low, c.close, c.volume, c.trades) for c in candles}
 
     def truth(self, upto: Position | None = None) -> dict[int, tuple[int, ...]]:
         """The candles of all ticks made (up to a position)."""
