@@ -48,6 +48,8 @@ export class App {
   #rate: number | null | "auto" = this.#wish.rate ?? "auto";
   #looking = 0;
   #closedByHand = false;
+  /** Whether the gateway has said which symbols there are. */
+  #answered = false;
 
   constructor() {
     const request = () => this.#frames.request();
@@ -90,6 +92,7 @@ export class App {
     this.#offer(pace);
     pace.addEventListener("change", () => this.#choosePace(pace.value));
     document.addEventListener("visibilitychange", () => this.#turned());
+    WIDE.addEventListener("change", () => this.#cover());
     addEventListener("hashchange", () => this.#follow());
     setInterval(() => this.#slowly(), SLOW_MS);
     setInterval(() => this.#judge(), JUDGE_MS);
@@ -110,6 +113,7 @@ export class App {
     let again = AGAIN_MS;
     try {
       await this.#http.symbols((listings) => this.#market.list(listings));
+      this.#answered = true;
       this.#follow();
     } catch {
       again = RETRY_MS; // the stream tells why: this one only waits for it
@@ -134,8 +138,11 @@ export class App {
     this.#entry.look(now);
     this.#wire.draw();
     this.#detail.tell();
-    const empty = this.#grid.count === 0 || refused === quotes.size;
-    write(by("empty"), empty ? nothing(quotes.size, this.#grid.sought, refused) : "");
+    this.#traces.settle();
+    const { count, sought } = this.#grid;
+    const knowing = { known: quotes.size, refused, answered: this.#answered, token: this.#entry.kept !== null };
+    write(by("empty"), count === 0 || refused === quotes.size ? nothing(sought, knowing) : "");
+    write(by("found"), sought === "" || count === 0 ? "" : `${count} found`);
     if (WIDE.matches && this.#detail.quote === null) this.#first();
   }
 
@@ -203,12 +210,19 @@ export class App {
     this.#grid.choose(quote);
     this.#detail.open(quote);
     this.#detail.draw();
+    this.#cover();
   }
 
   #left(): void {
     this.#closedByHand = true;
     history.replaceState(null, "", location.pathname + location.search);
+    this.#cover();
     by("grid").focus();
+  }
+
+  /** On a narrow screen the chart lies over everything else, which is then out of reach for the keyboard, too. */
+  #cover(): void {
+    for (const id of ["top", "health", "list"]) by(id).inert = this.#detail.quote !== null && !WIDE.matches;
   }
 
   #pin(quote: Quote): void {

@@ -11,6 +11,9 @@ const PAUSE_MS = 30_000;
 export class Traces {
   readonly #asked = new Set<Quote>();
   #seen: readonly Quote[] = [];
+  /** Of these, those that were looked at a while ago, too: rows that only fly past are not asked for. */
+  #settled: readonly Quote[] = [];
+  #before: ReadonlySet<Quote> = new Set();
   #open = 0;
   #failed = 0;
 
@@ -19,6 +22,12 @@ export class Traces {
   /** These rows are looked at now; those before no longer matter. */
   look(quotes: readonly Quote[]): void {
     this.#seen = quotes;
+  }
+
+  /** A while has passed. */
+  settle(): void {
+    this.#settled = this.#seen.filter((quote) => this.#before.has(quote));
+    this.#before = new Set(this.#seen);
     this.#next();
   }
 
@@ -29,7 +38,7 @@ export class Traces {
 
   #next(): void {
     while (this.#open < AT_ONCE && this.#failed < PATIENCE) {
-      const quote = this.#seen.find((each) => each.tick !== null && !this.#asked.has(each));
+      const quote = this.#settled.find((each) => each.tick !== null && !this.#asked.has(each));
       if (quote === undefined) return;
       this.#asked.add(quote);
       this.#open += 1;
