@@ -49,7 +49,7 @@ export interface Knowing {
 /** There is nothing in the list: why, and what to do. */
 export function nothing(sought: string, { known, refused, answered, token }: Knowing): string {
   if (known > 0 && sought !== "") return `Nothing here is called ${sought}. Escape shows all ${known}.`;
-  if (known > 0) return refused < known ? "" : "None of these symbols is served: their rows say why.";
+  if (known > 0) return refused < known ? "" : "None of these symbols is served to this page: their rows say why.";
   if (!answered) return "Waiting for the gateway's list of symbols.";
   if (token) return "Your token allows no symbol. Ask whoever gave it to you for another one.";
   return "No symbols yet. The list fills once the gateway hears a producer.";
