@@ -156,7 +156,7 @@ async def test_asked_for_by_a_close() -> None:
 
 
 async def test_asked_for_by_the_welcome() -> None:
-    """A gateway that waits for a token gets it with the next handshake; what it does not allow stands in its row."""
+    """A gateway that waits for a token gets it with the next handshake; rows say what it does not allow."""
 
     async def script(peer: Peer) -> None:
         if peer.number == 1:

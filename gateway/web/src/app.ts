@@ -12,7 +12,7 @@ import { STEP_MS } from "./pure/trace";
 import { nothing } from "./pure/words";
 import { Traces } from "./traces";
 import { Detail } from "./view/detail";
-import { by, write } from "./view/dom";
+import { by, mark, write } from "./view/dom";
 import { Frames } from "./view/frames";
 import { Grid } from "./view/grid";
 import { Help } from "./view/help";
@@ -48,13 +48,20 @@ export class App {
   #rate: number | null | "auto" = this.#wish.rate ?? "auto";
   #looking = 0;
   #closedByHand = false;
+  /** Whether the gateway has said which symbols there are. */
+  #answered = false;
+  #listing = false;
+  #connected = false;
 
   constructor() {
     const request = () => this.#frames.request();
     this.#market = new Market(stream(document.baseURI), this.#wish.symbols, {
       news: request,
       others: () => this.#grid.rearrange(),
-      status: (status) => this.#entry.status(status),
+      status: (status) => {
+        this.#entry.status(status);
+        this.#met();
+      },
       frame: (frame) => {
         this.#measure();
         this.#wire.take(frame);
@@ -90,6 +97,7 @@ export class App {
     this.#offer(pace);
     pace.addEventListener("change", () => this.#choosePace(pace.value));
     document.addEventListener("visibilitychange", () => this.#turned());
+    WIDE.addEventListener("change", () => this.#cover());
     addEventListener("hashchange", () => this.#follow());
     setInterval(() => this.#slowly(), SLOW_MS);
     setInterval(() => this.#judge(), JUDGE_MS);
@@ -99,21 +107,34 @@ export class App {
   }
 
   #open(): void {
+    this.#answered = false;
     this.#market.open(this.#entry.token);
     this.#detail.again();
     void this.#list();
   }
 
+  /** Where the connection came to stand, the directory is asked for again, if it is not here yet. */
+  #met(): void {
+    const { connected } = this.#market;
+    if (connected && !this.#connected && !this.#answered) void this.#list();
+    this.#connected = connected;
+  }
+
   /** Read the directory, now and then again: symbols come and go. */
   async #list(): Promise<void> {
+    if (this.#listing) return;
+    this.#listing = true;
     clearTimeout(this.#looking);
     let again = AGAIN_MS;
     try {
       await this.#http.symbols((listings) => this.#market.list(listings));
+      this.#answered = true;
       this.#follow();
     } catch {
-      again = RETRY_MS; // the stream tells why: this one only waits for it
+      // Who is not let in over the stream is not over HTTP either: then this waits for the stream.
+      if (this.#market.connected) again = RETRY_MS;
     }
+    this.#listing = false;
     this.#looking = window.setTimeout(() => void this.#list(), again);
   }
 
@@ -134,8 +155,12 @@ export class App {
     this.#entry.look(now);
     this.#wire.draw();
     this.#detail.tell();
-    const empty = this.#grid.count === 0 || refused === quotes.size;
-    write(by("empty"), empty ? nothing(quotes.size, this.#grid.sought, refused) : "");
+    this.#traces.settle();
+    const { count, sought } = this.#grid;
+    const knowing = { known: quotes.size, refused, answered: this.#answered, token: this.#entry.kept !== null };
+    write(by("empty"), count === 0 || refused === quotes.size ? nothing(sought, knowing) : "");
+    mark(by("empty"), "low", count > 0 ? "yes" : "");
+    write(by("found"), sought === "" || count === 0 ? "" : `${count} found`);
     if (WIDE.matches && this.#detail.quote === null) this.#first();
   }
 
@@ -203,12 +228,19 @@ export class App {
     this.#grid.choose(quote);
     this.#detail.open(quote);
     this.#detail.draw();
+    this.#cover();
   }
 
   #left(): void {
     this.#closedByHand = true;
     history.replaceState(null, "", location.pathname + location.search);
+    this.#cover();
     by("grid").focus();
+  }
+
+  /** On a narrow screen the chart lies over everything else, which is then out of reach for the keyboard, too. */
+  #cover(): void {
+    for (const id of ["top", "health", "list"]) by(id).inert = this.#detail.quote !== null && !WIDE.matches;
   }
 
   #pin(quote: Quote): void {

@@ -56,7 +56,7 @@ export class Entry {
   failed(error: TickwireError): void {
     if (!error.final) {
       if (error.code === "token_refused") this.#refusedInBand();
-      else if (error.code === "bad_request") notice(`The gateway did not obey: ${error.message}.`);
+      else if (error.code === "bad_request") this.#said = `The gateway did not obey: ${error.message}. Reload the page.`;
       return;
     }
     const said = verdict(error, this.#door.tried || this.#door.kept !== null, location.origin);

@@ -36,6 +36,11 @@ export class Market {
     return this.#feed?.status ?? null;
   }
 
+  get connected(): boolean {
+    const state = this.#feed?.status.state;
+    return state === "live" || state === "stale";
+  }
+
   /** How many symbols are refused. */
   get refused(): number {
     return [...this.quotes.values()].filter((quote) => quote.refused !== null).length;

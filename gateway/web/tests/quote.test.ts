@@ -39,6 +39,13 @@ describe("a quote", () => {
     expect(quote.decimals).toBe(3);
   });
 
+  it("is never above its day's high, nor below its low, though trades are skipped", () => {
+    const quote = new Quote("AAPL");
+    expect([quote.high(null), quote.low(undefined)]).toEqual([null, null]);
+    quote.take(tick({ price: 12 }), 0);
+    expect([quote.high(11), quote.high(13), quote.low(13), quote.low(11)]).toEqual([12, 13, 12, 11]);
+  });
+
   it("says why it is refused, before anything else", () => {
     const quote = new Quote("AAPL");
     quote.session = "open";

@@ -20,10 +20,13 @@ describe("what is said", () => {
   });
 
   it("never leaves the list empty without a word", () => {
-    expect(nothing(0, "", 0)).toContain("No symbols yet");
-    expect(nothing(5, "QQ", 0)).toContain("QQ");
-    expect(nothing(5, "", 5)).toContain("token allows none");
-    expect(nothing(5, "", 2)).toBe("");
+    const knowing = { known: 0, refused: 0, answered: true, token: false };
+    expect(nothing("", { ...knowing, answered: false })).toContain("Waiting");
+    expect(nothing("", knowing)).toContain("No symbols yet");
+    expect(nothing("", { ...knowing, token: true })).toContain("token allows no symbol");
+    expect(nothing("QQ", { ...knowing, known: 5 })).toContain("QQ");
+    expect(nothing("", { ...knowing, known: 5, refused: 5 })).toContain("say why");
+    expect(nothing("", { ...knowing, known: 5, refused: 2 })).toBe("");
   });
 });
 

@@ -86,6 +86,15 @@ export class Quote {
     return this.tick?.volume ?? null;
   }
 
+  /** The day's high, *told* by the client: a conflating one may have skipped the trade that the newest price is of. */
+  high(told: number | null | undefined): number | null {
+    return told == null ? null : Math.max(told, this.price ?? told);
+  }
+
+  low(told: number | null | undefined): number | null {
+    return told == null ? null : Math.min(told, this.price ?? told);
+  }
+
   /** One or two words on how it stands: why there is no price, or the session. */
   get state(): string {
     return (this.refused ?? this.session ?? (this.tick === null ? "waiting" : "")).replaceAll("_", " ");

@@ -25,9 +25,9 @@ export interface Minute {
 
 /** The line through *minutes*: each close stands at its minute's end; the one that still grows is left to the ticks. */
 export function closes(minutes: readonly Minute[]): Point[] {
-  const first = minutes[0];
-  if (first === undefined) return [];
   const done = minutes.filter(({ complete }) => complete !== false);
+  const [first] = done;
+  if (first === undefined) return [];
   const points = done.map(({ start, close }) => ({ at: start / 1000 + MINUTE_MS, price: close }));
   return [{ at: first.start / 1000, price: first.open }, ...points];
 }

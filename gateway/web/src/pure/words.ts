@@ -36,12 +36,23 @@ export function refusal(code: string): string {
   return code === "too_many" ? "too many symbols" : code;
 }
 
+/** What the page knows of the symbols. */
+export interface Knowing {
+  readonly known: number;
+  readonly refused: number;
+  /** Whether the gateway has said which there are. */
+  readonly answered: boolean;
+  /** Whether a token is shown. */
+  readonly token: boolean;
+}
+
 /** There is nothing in the list: why, and what to do. */
-export function nothing(known: number, sought: string, refused: number): string {
-  if (known === 0) return "No symbols yet. The list fills once the gateway hears a producer.";
-  if (sought !== "") return `Nothing here is called ${sought}. Escape shows all ${known}.`;
-  if (refused >= known) return "Your token allows none of these symbols. Ask whoever gave it to you for another one.";
-  return "";
+export function nothing(sought: string, { known, refused, answered, token }: Knowing): string {
+  if (known > 0 && sought !== "") return `Nothing here is called ${sought}. Escape shows all ${known}.`;
+  if (known > 0) return refused < known ? "" : "None of these symbols is served to this page: their rows say why.";
+  if (!answered) return "Waiting for the gateway's list of symbols.";
+  if (token) return "Your token allows no symbol. Ask whoever gave it to you for another one.";
+  return "No symbols yet. The list fills once the gateway hears a producer.";
 }
 
 export const WANTED = "a token is wanted";

@@ -97,8 +97,8 @@ export class Detail {
     of("Ask", tick === null ? "–" : `${price(tick.ask, decimals)} × ${compact(tick.ask_size)}`);
     of("Spread", spread(quote));
     of("Open", price(day?.open, decimals));
-    of("High", price(day?.high, decimals));
-    of("Low", price(day?.low, decimals));
+    of("High", price(quote.high(day?.high), decimals));
+    of("Low", price(quote.low(day?.low), decimals));
     of("Prev. close", price(quote.previousClose, decimals));
     of("Volume", count(quote.volume));
   }

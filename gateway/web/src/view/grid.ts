@@ -204,7 +204,7 @@ export class Grid {
   #head(): void {
     const row = make("div", { role: "row", class: "row heads", "aria-rowindex": "1" });
     for (const [column, name, title] of HEADS) {
-      const head = make("div", { role: "columnheader", class: `cell ${name}` });
+      const head = make("div", { role: "columnheader", class: `cell ${name}`, "aria-colindex": String(row.childElementCount + 1) });
       if (column === null) head.append(make("span", name === "pinned" ? { class: "unseen" } : {}, title));
       else {
         const button = make("button", { type: "button", "data-testid": `sort-${column}` }, title);

@@ -30,7 +30,7 @@ export class Slot {
   readonly element = make("div", { role: "row", class: "row", "data-testid": "row" });
   quote: Quote | null = null;
   index = -1;
-  readonly #pin = make("button", { type: "button", class: "pin", tabindex: "-1", "data-testid": "pin" }, "★");
+  readonly #pin = make("button", { type: "button", class: "pin", tabindex: "-1", "data-testid": "pin" });
   readonly #name = make("small", { "data-testid": "name" });
   readonly #line = document.createElementNS(SVG, "path");
   readonly #cells: Readonly<Record<"symbol" | "flag" | "state" | "price" | "change" | "percent" | "spread" | "volume", Cell>>;
@@ -40,10 +40,13 @@ export class Slot {
   constructor(number: number) {
     this.element.id = `row-${number}`;
     const cell = (name: string, role = "gridcell") => {
-      const element = make("div", { role, class: `cell ${name}`, "data-testid": name });
+      // Narrow lists leave some columns out: which ones these are must be said.
+      const column = String(this.element.childElementCount + 1);
+      const element = make("div", { role, class: `cell ${name}`, "aria-colindex": column, "data-testid": name });
       this.element.append(element);
       return element;
     };
+    this.#pin.append(star());
     cell("pinned").append(this.#pin);
     const symbol = cell("symbol", "rowheader");
     const bold = make("b");
@@ -109,10 +112,20 @@ export class Slot {
   }
 
   #sketch(): SVGSVGElement {
-    const svg = document.createElementNS(SVG, "svg");
-    svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
-    svg.setAttribute("aria-hidden", "true");
-    svg.append(this.#line);
-    return svg;
+    return drawing(WIDTH, HEIGHT, this.#line);
   }
+}
+
+function star(): SVGSVGElement {
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", "M12 3l2.8 5.7 6.2.9-4.5 4.4 1.1 6.2L12 17.3l-5.6 2.9 1.1-6.2L3 9.600l6.200-.9z");
+  return drawing(24, 24, path);
+}
+
+function drawing(width: number, height: number, path: SVGPathElement): SVGSVGElement {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.setAttribute("aria-hidden", "true");
+  svg.append(path);
+  return svg;
 }
