@@ -320,9 +320,9 @@ export class Client implements Feed, Told, Keeper, Owner {
 
   /** Make `status` anew, if it is time; return when it will be. */
   #show(now: number): number {
-    if (this.#conversation.welcomed) this.#error = null;
+    if (this.#stands) this.#error = null;
     const { state, transport, error } = this.status;
-    const same = state === this.#state && transport === this.#link.transport && error === (this.#ended ?? this.#error);
+    const same = state === this.#state && transport === this.#link.transport && error === this.#wrong;
     if (same && (!this.#changed || now < this.#madeAt + STATUS_MS))
       return this.#changed ? this.#madeAt + STATUS_MS : NEVER;
     this.#changed = false;
@@ -332,10 +332,20 @@ export class Client implements Feed, Told, Keeper, Owner {
     return NEVER;
   }
 
+  /** Whether a gateway serves us. */
+  get #stands(): boolean {
+    return this.#conversation.welcomed && this.#link.transport !== null;
+  }
+
+  /** What is wrong now. */
+  get #wrong(): TickwireError | null {
+    const error = this.#ended ?? this.#error;
+    return error?.code === "closed" ? null : error;
+  }
+
   get #state(): Status["state"] {
-    const { welcomed, live } = this.#conversation;
     if (this.#ended) return this.#ended.code === "closed" ? "closed" : "failed";
-    if (welcomed) return live ? "live" : "stale";
+    if (this.#stands) return this.#conversation.live ? "live" : "stale";
     return this.#reconnects ? "reconnecting" : "connecting";
   }
 
@@ -353,7 +363,7 @@ export class Client implements Feed, Told, Keeper, Owner {
       latency: latencies.percentiles,
       offset: clock.offset ?? null,
       roundTrip: clock.roundTrip ?? null,
-      error: this.#ended ?? this.#error,
+      error: this.#wrong,
     };
   }
 }

@@ -216,7 +216,7 @@ export class Desk {
     const { id, symbol, interval, at } = polled;
     if (status > 399 && status < 500 && status !== 408 && status !== 429) {
       this.polled.delete(`${symbol}/${interval}`);
-      const reason = status === 404 ? "unknown_symbol" : status === 403 ? "not_entitled" : "bad_interval";
+      const reason = body ? (String(body.type).split("#")[1] ?? "bad_request") : "feed_unavailable"; // no such resource
       return [{ op: "subscribed", id, symbols: {}, rejected: { [symbol]: reason }, pending: 0 }];
     }
     if (status !== 200 || !body) return [];
