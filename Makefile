@@ -11,7 +11,7 @@ PAGE_SOURCES := $(shell find $(WEB) clients/javascript/src -type f ! -path '*/no
 # What needs no container engine.  A folder that is not there yet is left out.
 SUITES := $(wildcard tests/unit $(CLIENT)/tests tests/contract tests/integration tests/model tests/faults)
 
-.PHONY: demo web wheel test autobahn monitoring dashboards faults soak check audit e2e bench bench-quick bench-micro clean help spec
+.PHONY: demo web wheel test autobahn monitoring dashboards faults soak check audit e2e bench bench-quick bench-micro clean help spec examples
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -67,8 +67,11 @@ check: $(VENV)/.complete ## format, lint, types, import rules, make audit, then 
 audit: $(VENV)/.complete ## known vulnerabilities in deploy/requirements.lock; says so where nobody can be asked
 	$(BIN)/python deploy/audit.py
 
-e2e: $(VENV)/.complete ## the Compose stack, with a real container engine, and the page in a real browser
-	$(BIN)/pytest tests/e2e tests/browser
+e2e: $(VENV)/.complete ## the Compose stack, with a real container engine; the page and the examples in a real browser
+	$(BIN)/pytest tests/e2e tests/browser tests/examples
+
+examples: $(VENV)/.complete ## React, Vue, Node and a server component, as a stranger runs them, against a demo that runs
+	$(BIN)/pytest tests/browser/test_frameworks.py tests/examples
 
 bench: $(VENV)/.complete ## every benchmark, about 30 minutes; writes benchmarks/results
 	$(BIN)/python -m benchmarks

@@ -165,6 +165,9 @@ describe("subscriptions", () => {
   test("begin anew for who comes back later, without the old price", async () => {
     await show(h(Price, { symbol: "AAPL", key: 1 }));
     feed.tick("AAPL", 1);
+    await frame();
+    expect(place.textContent).toBe("AAPL 1;");
+    feed.tick("AAPL", 2);
     await show();
     await later(LINGER_MS);
     expect(hand.waiting).toBe(0);
@@ -181,7 +184,10 @@ describe("useTicks", () => {
     feed.tick("AAPL", 1);
     await frame();
     expect(place.textContent).toBe("AAPL 1, MSFT 2");
-    expect(renders).toEqual({ table: 2 });
+    feed.tick("MSFT", 3);
+    await frame();
+    expect(place.textContent).toBe("AAPL 1, MSFT 3");
+    expect(renders).toEqual({ table: 3 });
     expect(feed.asked).toEqual(["+AAPL", "+MSFT"]);
   });
 
@@ -281,14 +287,18 @@ describe("on a server", () => {
 });
 
 describe("TickwireProvider with a url", () => {
-  const page = (...children: ReactNode[]) =>
-    h(TickwireProvider, { url: "ws://localhost/v1/stream", options: { WebSocket: SilentSocket } }, ...children);
+  const page = (...children: ReactNode[]) => {
+    const url = new URL("ws://localhost/v1/stream");
+    return h(TickwireProvider, { url, options: { WebSocket: SilentSocket } }, ...children);
+  };
 
   beforeEach(() => SilentSocket.made.splice(0));
 
   test("connects for the first that looks, once, and closes when it is gone", async () => {
     await act(async () => root.render(h(StrictMode, null, page())));
     expect(SilentSocket.made).toEqual([]);
+    await act(async () => root.render(h(StrictMode, null, page(h(Price, { symbol: "AAPL" })))));
+    await later(10 * LINGER_MS);
     await act(async () => root.render(h(StrictMode, null, page(h(Price, { symbol: "AAPL" })))));
     await later(10 * LINGER_MS);
     expect(SilentSocket.made.map(({ closed }) => closed)).toEqual([false]);
