@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gateway.admission.entitlement import ANYBODY, Entitlement
 from gateway.commands import Subscribe
 from gateway.follower import Follower
 from gateway.frames import Rejection
-from gateway.outbox import Outbox
+from gateway.outbox import ROOM_BYTES, Outbox
 from gateway.request import Request
 from services.market.position import Position
 from services.market.symbol import Symbol
+
+if TYPE_CHECKING:
+    from gateway.candles.viewer import Viewer
 
 
 class Client:
     """One connected client; sessions treat it as opaque."""
 
-    __slots__ = ("entitlement", "everything", "followers", "look_at", "most", "outbox", "requests")
+    __slots__ = (
+        "candles",
+        "entitlement",
+        "everything",
+        "followers",
+        "look_at",
+        "most",
+        "outbox",
+        "owed",
+        "requests",
+        "room",
+    )
 
     def __init__(self, outbox: Outbox, max_symbols: int, entitlement: Entitlement = ANYBODY) -> None:
         self.outbox = outbox
@@ -23,6 +39,12 @@ class Client:
         """Symbols that any client may follow at once."""
         self.entitlement = entitlement
         self.followers: dict[Symbol, Follower] = {}
+        self.candles: dict[tuple[Symbol, int], Viewer] = {}
+        """The charts that it follows, by symbol and step (s)."""
+        self.owed: dict[Viewer, None] = {}
+        """Of these, those that it must be told of once there is room."""
+        self.room = ROOM_BYTES
+        """Bytes of candles that may be added to what waits in its outbox."""
         self.requests: dict[Request, None] = {}
         """Subscribe commands that are not answered in full, oldest first."""
         self.look_at: float | None = None
@@ -49,8 +71,8 @@ class Client:
 
     @property
     def subscriptions(self) -> int:
-        """How many symbols it follows."""
-        return len(self.followers)
+        """How many symbols it follows, those counted twice whose ticks and candles it follows."""
+        return len(self.followers) + len(self.candles)
 
     def stands(self, symbol: Symbol, position: Position) -> bool:
         """Whether it has moved in *symbol* from *position*, where it began, or lacks nothing behind it."""
@@ -68,4 +90,4 @@ class Client:
     def names(self) -> set[Symbol]:
         """Every symbol that it follows or has asked for."""
         asked = {s for request in self.requests for s in (*request.open, *request.ready)}
-        return asked | self.followers.keys()
+        return asked | self.followers.keys() | {symbol for symbol, _ in self.candles}

@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
 from gateway.admission.entitlement import ANYBODY, Entitlement
 from gateway.admission.limits import TokenBucket
+from gateway.candles.tally import CandleStanding, CandleTally
 from gateway.client import Client
-from gateway.commands import List, Subscribe, Unsubscribe
+from gateway.commands import Following, List, Subscribe, SubscribeCandles, Unsubscribe, UnsubscribeCandles
 from gateway.frames import Status
 from gateway.glance import Glance
 from gateway.hub import Hub
-from gateway.intents import Ask, Close, Intent, Open, Probe, Rebind
+from gateway.intents import Ask, AskCandles, Close, Intent, Open, Probe, Rebind
 from gateway.line import IDLE_GRACE, Stage
 from gateway.offset import ClockOffset
 from gateway.outbox import Outbox
@@ -72,6 +73,8 @@ class FeedStats:
     standing: Standing
     clock_offset: float | None
     """Seconds; see `ClockOffset`.  None: no heartbeat came of late."""
+    candles: CandleStanding = field(default_factory=CandleStanding)
+    candle_tally: CandleTally = field(default_factory=CandleTally)
 
 
 class Feed:
@@ -151,14 +154,16 @@ class Feed:
         self._hub.leave(client, self._clock.monotonic())
         self._settle()
 
-    def obey(self, client: Client, command: Subscribe | Unsubscribe | List) -> None:
+    def obey(self, client: Client, command: Following) -> None:
         """Carry out a command; answers arrive in the client's outbox, at once or later."""
         now = self._clock.monotonic()
         match command:
-            case Subscribe():
+            case Subscribe() | SubscribeCandles():
                 self._hub.subscribe(client, command, now)
             case Unsubscribe():
                 self._hub.unsubscribe(client, command, now)
+            case UnsubscribeCandles():
+                self._hub.unsubscribe_candles(client, command, now)
             case List():
                 self._hub.enumerate(client, command)
         self._settle()
@@ -179,6 +184,7 @@ class Feed:
         for line in self._hub.lines:
             stages[line.stage] += 1
             followers += len(line.recovery.followers)
+        candles = self._hub.charts.standing()
         age = None if self._heard_at is None else self._clock.monotonic() - self._heard_at
         return FeedStats(
             connected=self._hub.lines.connected,
@@ -188,7 +194,7 @@ class Feed:
             malformed=self._malformed,
             unfollowed=self._unfollowed,
             clients=len(self._hub.clients),
-            followers=followers,
+            followers=followers - candles.followers,
             lines=stages,
             symbols=len(self._hub.directory),
             heartbeat_age=age,
@@ -196,6 +202,8 @@ class Feed:
             passage=self._turnstile.passage,
             tally=self._hub.lines.tally,
             standing=standing(self._hub.clients, self._hub.lines),
+            candles=candles,
+            candle_tally=self._hub.charts.tally,
             clock_offset=self._offset.seconds(self._clock.monotonic()),
         )
 
@@ -240,7 +248,7 @@ class Feed:
     def _admit(self, intents: Sequence[Intent], now: float) -> None:
         """Start questions, and the transitions whose turn it is; come again when the next one's may be."""
         for intent in intents:
-            if isinstance(intent, Ask | Probe):
+            if isinstance(intent, Ask | AskCandles | Probe):
                 self._start(intent)
             else:
                 self._turnstile.put(intent, now)
@@ -266,13 +274,17 @@ class Feed:
 
     def _note_history(self) -> None:
         present = self._history.present
-        self._hub.lines.tell_history(present, self._clock.monotonic())
+        now = self._clock.monotonic()
+        self._hub.lines.tell_history(present, now)
+        self._hub.charts.tell_history(present, now)
         _log.warning("feed.history_returned" if present else "feed.history_absent")
 
     async def _carry_out(self, intent: Intent) -> None:
         match intent:
             case Ask():
                 await self._ask(intent)
+            case AskCandles():
+                await self._ask_candles(intent)
             case Probe(shard):
                 alive = await self._source.probe()
                 _log.warning("feed.stale", shard=shard, broker="answers" if alive else "silent")
@@ -319,6 +331,15 @@ class Feed:
             self._hub.lines.unanswered(intent.question, self._clock.monotonic())
         else:
             self._hub.lines.answer(answer, self._clock.monotonic())
+
+    async def _ask_candles(self, intent: AskCandles) -> None:
+        charts = self._hub.charts
+        try:
+            answer = await self._history.candles(intent.question)
+        except HistoryUnavailable:
+            charts.unanswered(intent.question, self._clock.monotonic())
+        else:
+            charts.answer(answer, self._clock.monotonic())
 
     # --------------------------------------------------------------------------------- what the source tells us
 

@@ -7,15 +7,24 @@ asks for and `next_due` says when that is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import count
 from typing import Final
 
 from gateway.admission.entitlement import ANYBODY, Entitlement
 from gateway.admission.limits import TokenBucket
 from gateway.agenda import Agenda
+from gateway.candles.charts import Charts
 from gateway.client import Client
-from gateway.commands import EVERYTHING, List, Subscribe, Unsubscribe
+from gateway.commands import (
+    EVERYTHING,
+    List,
+    Subscribe,
+    SubscribeCandles,
+    Unsubscribe,
+    UnsubscribeCandles,
+    Wish,
+)
 from gateway.follower import Follower
 from gateway.frames import (
     Accepted,
@@ -34,6 +43,7 @@ from gateway.line import IDLE_GRACE, Line
 from gateway.lines import Lines
 from gateway.outbox import Outbox
 from gateway.request import GATHER, Request
+from services.market.candle import STEPS
 from services.market.control import Heartbeat
 from services.market.day import Day
 from services.market.directory import Directory, DirectoryPart, Instrument
@@ -65,6 +75,7 @@ class Hub:
         )
         self._heard: dict[str, tuple[float, Heartbeat]] = {}
         self._serials = count()
+        self.charts = Charts(self.lines, self._agenda, self._intents, self._serials)
         self._replay_ticks = replay_ticks
 
     # ------------------------------------------------------------------------------------------- the caller's side
@@ -99,11 +110,12 @@ class Hub:
             self._drop(request, now)
         for symbol in list(client.followers):
             self._unfollow(client, symbol, now)
+        self.charts.leave(client, now)
 
-    def subscribe(self, client: Client, command: Subscribe, now: float) -> None:
+    def subscribe(self, client: Client, command: Wish, now: float) -> None:
         """Follow what *command* names; `subscribed` is said once the broker has bound it."""
         symbols = command.symbols
-        if symbols == (EVERYTHING,):
+        if symbols == (EVERYTHING,) and isinstance(command, Subscribe):
             client.everything = command
             symbols = tuple(s for s in self.directory if client.rejection(s) is None)
         if len(client.names.union(symbols)) > client.max_symbols:
@@ -112,7 +124,7 @@ class Hub:
             return
         self._request(client, command, symbols, now)
 
-    def _request(self, client: Client, command: Subscribe, symbols: Iterable[Symbol], now: float) -> None:
+    def _request(self, client: Client, command: Wish, symbols: Iterable[Symbol], now: float) -> None:
         request = Request(client, command, symbols, now)
         client.requests[request] = None
         for symbol in list(request.open):
@@ -141,21 +153,37 @@ class Hub:
         symbols = command.symbols
         if symbols == (EVERYTHING,):
             client.everything = None
-            symbols = tuple(client.names)
+            asked = (s for request in client.requests if request.step is None for s in request.names)
+            symbols = tuple(dict.fromkeys([*asked, *client.followers]))
         for symbol in symbols:
-            for request in list(client.requests):
-                if symbol in request.open or symbol in request.ready:
-                    request.reject(symbol, Rejection.CANCELLED)
-                    self._forsake(request, symbol, now)
-                    self._answer(request, now)
+            self._cancel(client, symbol, None, now)
             if symbol in client.followers:
                 self._unfollow(client, symbol, now)
         client.outbox.say(Unsubscribed(command.id, symbols, None))
 
+    def unsubscribe_candles(self, client: Client, command: UnsubscribeCandles, now: float) -> None:
+        """Follow the candles of *command*'s symbols no longer."""
+        symbols, step = command.symbols, command.step
+        if symbols == (EVERYTHING,):
+            asked = (s for request in client.requests if request.step == step for s in request.names)
+            symbols = tuple(dict.fromkeys([*(s for s, of in client.candles if of == step), *asked]))
+        for symbol in symbols:
+            self._cancel(client, symbol, step, now)
+            self.charts.unfollow(client, symbol, step, now)
+        client.outbox.say(Unsubscribed(command.id, symbols, None, step))
+
+    def _cancel(self, client: Client, symbol: Symbol, step: int | None, now: float) -> None:
+        """Answer what is pending of a symbol's candles with *step*, or (None) of its ticks."""
+        for request in list(client.requests):
+            if request.asks(symbol, step):
+                request.reject(symbol, Rejection.CANCELLED)
+                self._forsake(request, symbol, now)
+                self._answer(request, now)
+
     def enumerate(self, client: Client, command: List) -> None:
         """Answer `list`."""
         lines = {symbol: Subscription(f.cursor, f.max_rate, f.state) for symbol, f in client.followers.items()}
-        client.outbox.say(Subscriptions(command.id, lines))
+        client.outbox.say(Subscriptions(command.id, lines, self.charts.followed(client)))
 
     def slow(self, client: Client) -> None:
         """The client does not keep up: it conflates until it has drained."""
@@ -168,6 +196,7 @@ class Hub:
             line = self.lines[symbol]
             line.recovery.drained(follower, now)
             self.lines.look_after(line, now)
+        self.charts.drained(client, now)
 
     def entitle(self, client: Client, entitlement: Entitlement, now: float) -> None:
         """Let *client* do what *entitlement* says from now on; what it may not follow any more is ended, and said.
@@ -177,12 +206,14 @@ class Hub:
         client.entitlement = entitlement
         for request in list(client.requests):
             self._restrict(request, now)
-        kept = [symbol for symbol in client.followers if client.rejection(symbol) is None]
-        dropped = client.followers.keys() - kept[: client.max_symbols]
+        followed = dict.fromkeys([*client.followers, *(symbol for symbol, _ in client.candles)])
+        kept = [symbol for symbol in followed if client.rejection(symbol) is None][: client.max_symbols]
+        dropped = client.followers.keys() - kept
         for symbol in dropped:
             self._unfollow(client, symbol, now)
         if dropped:
             client.outbox.say(Unsubscribed(None, tuple(sorted(dropped)), Rejection.NOT_ENTITLED.value))
+        self._end_candles(client, {s for s, _ in client.candles} - set(kept), Rejection.NOT_ENTITLED.value, now)
         for symbol, follower in client.followers.items():
             line, rate = self.lines[symbol], client.rate(follower.max_rate)
             if rate != follower.max_rate:
@@ -190,11 +221,18 @@ class Hub:
                 self.lines.look_after(line, now)
         self._join_everything(client, self.directory, now)
 
+    def _end_candles(self, client: Client, symbols: Collection[Symbol], reason: str, now: float) -> None:
+        """End all candles of *symbols*, and say so."""
+        for step in STEPS:
+            gone = tuple(s for s in sorted(symbols) if self.charts.unfollow(client, s, step, now))
+            if gone:
+                client.outbox.say(Unsubscribed(None, gone, reason, step))
+
     def _restrict(self, request: Request, now: float) -> None:
         """Reject what a request asks for and its client may not follow."""
         for symbol in (*request.open, *request.ready):
             rejection = request.client.rejection(symbol)
-            if rejection is not None and symbol not in request.client.followers:
+            if rejection is not None and not request.follows(symbol):
                 request.reject(symbol, rejection)
                 self._forsake(request, symbol, now)
         self._answer_ready(request, now)
@@ -204,7 +242,7 @@ class Hub:
     def _place(self, request: Request, symbol: Symbol, now: float) -> None:
         """Find out what a name in a request waits for: the directory, its line, or nothing."""
         rejection = request.client.rejection(symbol)
-        if symbol in request.client.followers:
+        if request.follows(symbol):
             request.bound(symbol)
         elif rejection is not None:
             request.reject(symbol, rejection)
@@ -248,17 +286,20 @@ class Hub:
             for reason in rejected.values():
                 self.lines.tally.rejections[reason] += 1
             begun: list[tuple[Line, Follower]] = []
-            accepted = {}
-            for symbol in ready:
-                accepted[symbol] = self._accept(request, symbol, begun, now)
-            client.outbox.say(Subscribed(request.command.id, accepted, rejected, pending))
-            for line, follower in begun:
-                line.recovery.begin(follower, now)
-                self.lines.look_after(line, now)
+            accepted = {symbol: self._accept(request, symbol, begun, now) for symbol in ready}
+            client.outbox.say(Subscribed(request.command.id, accepted, rejected, pending, request.step))
+            self._begin(begun, now)
+            if request.step is not None:
+                self.charts.begin(client, ready, request.step, now)
         if request.answered:
             if not request.command.symbols or (request.command is client.everything and not self.directory):
-                client.outbox.say(Subscribed(request.command.id, {}, {}, 0))
+                client.outbox.say(Subscribed(request.command.id, {}, {}, 0, request.step))
             client.requests.pop(request, None)
+
+    def _begin(self, begun: Iterable[tuple[Line, Follower]], now: float) -> None:
+        for line, follower in begun:
+            line.recovery.begin(follower, now)
+            self.lines.look_after(line, now)
 
     def _accept(
         self, request: Request, symbol: Symbol, begun: list[tuple[Line, Follower]], now: float
@@ -266,6 +307,9 @@ class Hub:
         client, command = request.client, request.command
         line = self.lines[symbol]
         line.waiting.pop(request, None)
+        if isinstance(command, SubscribeCandles):
+            self.charts.follow(client, line, command.step, command.history, now)
+            return Accepted(None, None)
         follower, rate = client.followers.get(symbol), client.rate(command.max_rate)
         if follower is not None:  # subscribing again only changes the rate (`docs/protocol.md`)
             line.recovery.pace(follower, rate, now)
@@ -274,7 +318,7 @@ class Hub:
         # The line's own name: the one from the client's command would be kept once per client and symbol.
         follower = Follower(line.symbol, client.outbox, next(self._serials), max_rate=rate)
         client.followers[line.symbol] = follower
-        resume = request.resume(symbol)
+        resume = command.resume.get(symbol)
         if resume is not None and client.outbox.allowance is None and self._replay_ticks is not None:
             client.outbox.allowance = TokenBucket(self._replay_ticks / 60, self._replay_ticks, now)
         position = line.recovery.join(follower, resume=resume, snapshot=command.snapshot)
@@ -320,6 +364,8 @@ class Hub:
                 line.recovery.accept(message.epoch, message.first, message.lines, now)
                 if line.recovery.restless:
                     self.lines.look_after(line, now)
+        if self.charts.touched:
+            self.charts.collect(max(message.published for message in messages), now)
 
     def heard(self, heartbeat: Heartbeat, now: float) -> None:
         """A shard lives: take its marks, and say so where it was stale."""
@@ -394,7 +440,7 @@ class Hub:
         if new[:room]:
             self._request(client, client.everything, new[:room], now)
 
-    def _too_many(self, client: Client, command: Subscribe) -> None:
+    def _too_many(self, client: Client, command: Wish) -> None:
         message = f"symbols: at most {client.max_symbols} on one connection"
         client.outbox.say(Error(command.id, "too_many_symbols", message))
 
@@ -420,3 +466,5 @@ class Hub:
         for client in [c for c in self.clients if symbol in c.followers]:
             self._unfollow(client, symbol, now)
             client.outbox.say(Unsubscribed(None, (symbol,), "delisted"))
+        for client in self.clients:
+            self._end_candles(client, (symbol,), "delisted", now)

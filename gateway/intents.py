@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from services.broker.history import Question
+from services.broker.history import CandleQuestion, Question
 from services.market.symbol import Symbol
 
 
@@ -41,10 +41,17 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class AskCandles:
+    """Put *question* to history, then say `answer` or `unanswered` to the charts."""
+
+    question: CandleQuestion
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
     """Find out whether the broker still lives: *shard* sent no heartbeat for 3 s."""
 
     shard: str
 
 
-Intent = Open | Close | Rebind | Ask | Probe
+Intent = Open | Close | Rebind | Ask | AskCandles | Probe

@@ -38,7 +38,18 @@ class Stage(StrEnum):
 class Line:
     """One symbol's line, its recovery, and the requests that wait for it to open."""
 
-    __slots__ = ("asked", "attempt", "due_at", "figures", "look_at", "recovery", "since", "stage", "waiting")
+    __slots__ = (
+        "asked",
+        "attempt",
+        "charts",
+        "due_at",
+        "figures",
+        "look_at",
+        "recovery",
+        "since",
+        "stage",
+        "waiting",
+    )
 
     def __init__(self, recovery: Recovery, now: float) -> None:
         self.recovery = recovery
@@ -51,6 +62,8 @@ class Line:
         self.asked = False
         """Whether the broker was asked for this attempt: until then it can be called off."""
         self.waiting: dict[Request, None] = {}
+        self.charts = 0
+        """How many charts (`gateway.candles`) need its ticks."""
         self.look_at: float | None = None
         """When an idle or closed line is looked at again: one entry on the agenda, however often it is left."""
         self.due_at: float | None = None
@@ -64,7 +77,7 @@ class Line:
     @property
     def wanted(self) -> bool:
         """Whether anybody follows, or waits to."""
-        return bool(self.recovery.followers or self.waiting)
+        return bool(self.recovery.followers or self.waiting or self.charts)
 
     @property
     def newest_waiting(self) -> object:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from gateway.admission.census import Census
 from gateway.admission.porch import Overdue
+from gateway.candles.tally import CandleStanding, CandleTally
 from gateway.doorway import Doorway
 from gateway.feed import FeedStats
 from gateway.frames import Status
@@ -100,6 +101,7 @@ def feed_readings(stats: FeedStats, status: Mapping[str, Status]) -> Iterator[Re
     yield _counter("transitions_delayed", "Of them, those that had to wait.", stats.passage.delayed)
     yield _counter("transitions_waited_seconds", "Time that they waited, in all.", stats.passage.waited)
     yield from _tally(stats.tally)
+    yield from _candles(stats.candles, stats.candle_tally)
 
 
 def stream_readings(streams: Figures) -> Iterator[Reading]:
@@ -151,6 +153,29 @@ def _tally(tally: Tally) -> Iterator[Reading]:
     yield Reading("gaps", "Gaps said, by reason.", "counter", "reason", _reasons(tally.gaps))
     yield Reading(
         "ticks_missing", "Ticks in gaps whose end is known.", "counter", "reason", _reasons(tally.missing)
+    )
+
+
+def _candles(standing: CandleStanding, tally: CandleTally) -> Iterator[Reading]:
+    yield _gauge("candles_charts", "Symbols and intervals whose candles are followed.", standing.charts)
+    yield _gauge("candles_alone", "Of these, those that go on without history.", standing.alone)
+    yield _gauge("candles_waiting", "Of these, those that wait for history's answer.", standing.waiting)
+    yield _gauge("candles_subscriptions", "Candles followed, summed over clients.", standing.viewers)
+    yield _gauge("candles_rows", "Candles kept for clients.", standing.rows)
+    yield _gauge("candles_bytes", "Bytes of the finished candles kept.", standing.bytes)
+    yield _counter("candles_questions", "Questions about candles put to history.", tally.questions)
+    yield _counter("candles_unanswered", "Of these, those without a usable answer in time.", tally.unanswered)
+    yield _counter("candles_frames", "Frames of candles said.", tally.frames)
+    yield _counter("candles_said", "Candles in them.", tally.rows)
+    yield _counter(
+        "candles_withheld", "Updates that a full socket put off: it gets the last state later.", tally.withheld
+    )
+    yield Reading(
+        "candles_resets",
+        "Times that candles were begun: by a subscription, or again for all who follow them.",
+        "counter",
+        "reason",
+        _reasons(tally.resets),
     )
 
 

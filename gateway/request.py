@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from gateway.commands import Subscribe
 from gateway.frames import Rejection
-from services.market.position import Position
 from services.market.symbol import Symbol
 
 if TYPE_CHECKING:
     from gateway.client import Client
-    from gateway.commands import Subscribe
+    from gateway.commands import Wish
 
 PATIENCE: Final = 10.0
 """Seconds after which what is not bound is rejected as `feed_unavailable` (`docs/protocol.md`)."""
@@ -26,7 +26,7 @@ class Request:
 
     __slots__ = ("client", "command", "deadline", "gathering", "open", "ready", "rejected")
 
-    def __init__(self, client: Client, command: Subscribe, symbols: Iterable[Symbol], now: float) -> None:
+    def __init__(self, client: Client, command: Wish, symbols: Iterable[Symbol], now: float) -> None:
         self.client = client
         self.command = command
         self.deadline = now + PATIENCE
@@ -50,6 +50,11 @@ class Request:
         self.rejected[symbol] = reason
 
     @property
+    def names(self) -> tuple[Symbol, ...]:
+        """What it still asks for."""
+        return (*self.open, *self.ready)
+
+    @property
     def answered(self) -> bool:
         """Whether nothing of it is left."""
         return not (self.open or self.ready or self.rejected)
@@ -59,9 +64,19 @@ class Request:
         """Whether a `subscribed` frame should go now rather than wait for more."""
         return not self.open or len(self.ready) + len(self.rejected) >= PART
 
-    def resume(self, symbol: Symbol) -> Position | None:
-        """Where the client wants to go on."""
-        return self.command.resume.get(symbol)
+    @property
+    def step(self) -> int | None:
+        """The step of the candles that it is about; None: it is about ticks."""
+        return None if isinstance(self.command, Subscribe) else self.command.step
+
+    def asks(self, symbol: Symbol, step: int | None) -> bool:
+        """Whether it still asks for the candles of *symbol* with *step*, or (None) for its ticks."""
+        return (symbol in self.open or symbol in self.ready) and self.step == step
+
+    def follows(self, symbol: Symbol) -> bool:
+        """Whether its client has already what it asks for."""
+        client, step = self.client, self.step
+        return symbol in client.followers if step is None else (symbol, step) in client.candles
 
     def part(self) -> tuple[list[Symbol], dict[Symbol, Rejection], int]:
         """Take at most `PART` names out: bound ones, rejected ones, and how many are left."""

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import orjson
 
+from tests.candlebook import CandleBook
 from tests.cursors import NOTHING, Account, Follow, Position
 from tests.ledger import Fault, Ledger, Request
 from tests.tick_content import FIELDS, Content, Frame, Raw, TickContent
@@ -59,9 +60,11 @@ class Checker:
         )
         self._follows: dict[str, Follow] = {}
         self._ledger = Ledger()
+        self.candles = CandleBook()
         self._snapshots: dict[str, Position] = {}
         """The newest snapshot of each symbol on this connection."""
         self._listed: dict[str, Position | None] = {}
+        self._listed_candles: set[tuple[str, str]] = set()
         """What parts of an answer to list have named."""
         self._fresh = True
         self._frame: Frame | Raw = b""
@@ -78,6 +81,7 @@ class Checker:
             "authorized": lambda frame: self._whole_answer(frame, "auth") if frame.get("id") else None,
             "error": self._on_error,
             "day": self._on_day,
+            "candles": lambda frame: self._report(self.candles.take(frame)),
             "welcome": lambda _: None,
             "status": lambda _: None,
             "heartbeat": lambda _: None,
@@ -96,7 +100,9 @@ class Checker:
         for follow in self._follows.values():
             follow.end(wanted=follow.wanted)
         self._ledger.clear()
+        self.candles.clear()
         self._listed.clear()
+        self._listed_candles.clear()
         self._snapshots.clear()
 
     def resume(self, symbols: Iterable[str]) -> dict[str, dict[str, int]]:
@@ -333,7 +339,12 @@ class Checker:
             return
         for symbol in (*rejected, *symbols):
             self._report(self._ledger.take(request, symbol))
+        if frame.get("candles") != request.candles:
+            self._break(Rule.UNKNOWN_ID, None, f"id {request.id} is about {request.candles or 'ticks'}")
         for symbol, accepted in symbols.items():
+            if request.candles is not None:
+                self.candles.begin((symbol, request.candles))
+                continue
             self._begin(request, symbol, _position(accepted))
             self._follows[symbol].conflates = accepted.get("max_rate") is not None
         if (fault := self._ledger.pending(request, pending)) is not None:
@@ -360,9 +371,7 @@ class Checker:
     def _on_unsubscribed(self, frame: Frame) -> None:
         names = set(frame["symbols"])
         if frame.get("id") is None:
-            for symbol in names:
-                if (follow := self._of(symbol)) is not None:
-                    follow.end(wanted=False)
+            self._end_unasked(frame)
             return
         request = self._find(frame, "unsubscribe")
         if request is None:
@@ -374,13 +383,28 @@ class Checker:
         whole = not frame.get("pending")
         gone = names if not whole else self.subscribed if request.everything else set(request.left)
         self._report(self._ledger.drop(request, gone))
-        for symbol in gone & self._follows.keys():
-            self._follows[symbol].end(wanted=False)
+        self._end(gone, request.candles)
         if whole:
             self._ledger.answered(request)
 
+    def _end(self, gone: Iterable[str], candles: str | None) -> None:
+        """Nothing of these follows: of their ticks, or of their *candles*."""
+        for symbol in gone:
+            if candles is not None:
+                self.candles.end((symbol, candles))
+            elif (follow := self._follows.get(symbol)) is not None:
+                follow.end(wanted=False)
+
+    def _end_unasked(self, frame: Frame) -> None:
+        """The gateway ended something by itself, which must have been there."""
+        candles = frame.get("candles")
+        for symbol in frame["symbols"] if candles is None else ():
+            self._of(symbol)
+        self._end(frame["symbols"], candles)
+
     def _on_subscriptions(self, frame: Frame) -> None:
         request = self._find(frame, "list")
+        self._listed_candles |= {(symbol, i) for symbol, found in frame.get("candles", {}).items() for i in found}
         self._listed |= {
             symbol: _position(entry.get("cursor") or entry) for symbol, entry in frame["symbols"].items()
         }
@@ -388,6 +412,9 @@ class Checker:
             return
         self._ledger.answered(request)
         listed, self._listed = self._listed, {}
+        candles, self._listed_candles = self._listed_candles, set()
+        for symbol, interval in candles ^ self.candles.followed:
+            self._break(Rule.CURSOR_LISTED, symbol, f"candles of {interval}")
         for symbol in listed.keys() | self.subscribed:
             if symbol not in listed or symbol not in self.subscribed or listed[symbol] != self.cursor(symbol):
                 self._break(Rule.CURSOR_LISTED, symbol, f"listed {listed.get(symbol, 'not at all')}")

@@ -21,6 +21,8 @@ class Request:
     resume: Mapping[str, Any] = field(default_factory=dict)
     snapshot: bool = True
     everything: bool = False
+    candles: str | None = None
+    """The interval of the candles that it is about; None: ticks."""
     bad_resume: bool = False
     cancelled: set[str] = field(default_factory=set)
     """Names that an unsubscribe was sent for: they may count as pending, and may still be answered before it."""
@@ -46,7 +48,7 @@ class Ledger:
         names = set(command.get("symbols", ()))
         everything = names == {"*"}
         if command["op"] == "unsubscribe":
-            for earlier in self.open.values():
+            for earlier in self._alike(command.get("candles")):
                 earlier.cancelled |= earlier.left if everything else earlier.left & names
         self.open[command["id"]] = Request(
             id=command["id"],
@@ -55,6 +57,7 @@ class Ledger:
             resume=command.get("resume") or {},
             snapshot=command.get("snapshot", True),
             everything=everything,
+            candles=command.get("candles"),
         )
 
     def find(self, identity: int | None, op: str) -> Request | Fault:
@@ -98,8 +101,12 @@ class Ledger:
         self.open.pop(request.id, None)
         self._answered.add(request.id)
 
+    def _alike(self, candles: str | None) -> list[Request]:
+        """What is about the same candles, or about ticks."""
+        return [request for request in self.open.values() if request.candles == candles]
+
     def _before(self, request: Request) -> Iterator[Request]:
-        for earlier in self.open.values():
+        for earlier in self._alike(request.candles):
             if earlier is request:
                 return
             if earlier.op in {"subscribe", "unsubscribe"}:

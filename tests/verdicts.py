@@ -33,6 +33,7 @@ class Rule(StrEnum):
     OUT_OF_ORDER = "out_of_order"  # commands on one symbol answered in another order than sent
     PENDING = "pending"  # pending does not count the names that are left
     CURSOR_LISTED = "cursor_listed"  # the answer to list names other subscriptions or cursors
+    CANDLES = "candles"  # no reset first, a finished candle that changes, or numbers that no candle has
     FORMAT = "format"  # a tick's bytes: order of fields, spaces, decimals
     CONTENT = "content"  # a tick that no market makes, or not the tick that was expected
     UNANSWERED = "unanswered"  # at the end: an id without answer

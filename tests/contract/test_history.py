@@ -246,6 +246,9 @@ async def test_candles(broker: Controls, crew: Histories, symbol: Symbol) -> Non
             assert sum(candle.trades for candle in answer.candles) == 30
             assert answer.candles[-1].close == 10_000 + 30 % 7
             assert {(candle.symbol, candle.step) for candle in answer.candles} == {(symbol, step)}
+            assert answer.top == (1, 30)
+            assert answer.candles[-1].start <= answer.clock < answer.candles[-1].start + step * 1_000_000
+            assert set(answer.partial) <= {candle.start for candle in answer.candles}
         assert (await candles(history, CandleQuestion(symbol, SECOND, 2**52, 100))).candles == ()
 
 

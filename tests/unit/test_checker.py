@@ -33,6 +33,24 @@ RATED: list[Step] = [WELCOME, subscribe(1, max_rate=5), subscribed(1, "AAPL", ma
 RESUMED = subscribe(1, resume={"AAPL": {"epoch": 17, "seq": 9}})
 MANY = [f"S{n}" for n in range(201)]
 
+
+def row(start_s: int, **changes: object) -> dict[str, object]:
+    """Return a candle that begins at *start_s* seconds."""
+    fields = {"start": start_s * 1_000_000, "epoch": 1, "open": 1, "high": 3, "low": 1, "close": 2}
+    return {**fields, "volume": 9, "trades": 4, **changes}
+
+
+def candles(*rows: dict[str, object], reset: bool = True) -> str:
+    """Return a frame of candles of a minute."""
+    more = {"reset": True} if reset else {}
+    return says("candles", symbol="AAPL", interval="1m", **more, data=list(rows))
+
+
+CANDLES: list[Step] = [
+    WELCOME,
+    {"op": "subscribe", "id": 1, "symbols": ["AAPL"], "candles": "1m"},
+    says("subscribed", id=1, candles="1m", symbols={"AAPL": {}}, rejected={}, pending=0),
+]
 LEGAL: dict[str, list[Step]] = {
     "live": [*LIVE, run_of(11, 20), ticks(line(21))],
     "gap": [*LIVE, gap(17, 11, 15), ticks(line(16))],
@@ -116,6 +134,25 @@ LEGAL: dict[str, list[Step]] = {
         says("error", id=None, code="not_json"),
         says("reconnect", in_ms=0),
     ],
+    "candles": [
+        *CANDLES,
+        candles(row(60), row(120)),
+        candles(row(180), reset=False),
+        candles(row(180), row(240), reset=False),
+        candles(row(60)),
+        {"op": "list", "id": 2},
+        says("subscriptions", id=2, symbols={}, candles={"AAPL": ["1m"]}),
+        {"op": "unsubscribe", "id": 3, "symbols": ["AAPL"], "candles": "1m"},
+        says("unsubscribed", id=3, candles="1m", symbols=["AAPL"]),
+    ],
+    "candles beside ticks": [
+        *LIVE,
+        {"op": "subscribe", "id": 2, "symbols": ["AAPL"], "candles": "1m"},
+        {"op": "unsubscribe", "id": 3, "symbols": ["AAPL"]},
+        unsubscribed(3),
+        says("subscribed", id=2, candles="1m", symbols={"AAPL": {}}, rejected={}, pending=0),
+        candles(row(60)),
+    ],
     "elsewhere": [
         *LIVE,
         "NEXT",
@@ -127,6 +164,21 @@ LEGAL: dict[str, list[Step]] = {
 }
 
 ILLEGAL: dict[str, tuple[Rule, list[Step]]] = {
+    "candles before subscribed": (Rule.NOT_SUBSCRIBED, [*LIVE, candles(row(60))]),
+    "candles without a reset": (Rule.CANDLES, [*CANDLES, candles(row(60), reset=False)]),
+    "a finished candle changes": (
+        Rule.CANDLES,
+        [*CANDLES, candles(row(60), row(120)), candles(row(60), reset=False)],
+    ),
+    "a candle within its minute": (Rule.CANDLES, [*CANDLES, candles(row(61))]),
+    "a candle whose low is above its open": (Rule.CANDLES, [*CANDLES, candles(row(60, low=2))]),
+    "a candle without trades": (Rule.CANDLES, [*CANDLES, candles(row(60, trades=0))]),
+    "a candle of other fields": (Rule.CANDLES, [*CANDLES, candles(row(60, day=1))]),
+    "candles that are not listed": (
+        Rule.CURSOR_LISTED,
+        [*CANDLES, {"op": "list", "id": 2}, says("subscriptions", id=2, symbols={})],
+    ),
+    "an answer about ticks": (Rule.UNKNOWN_ID, [*CANDLES[:2], subscribed(1, "AAPL")]),
     "not JSON": (Rule.MALFORMED, [WELCOME, "{"]),
     "not an object": (Rule.MALFORMED, [WELCOME, "[]"]),
     "a field is missing": (Rule.MALFORMED, [*LIVE, says("gap", symbol="AAPL")]),

@@ -28,7 +28,17 @@ from gateway.closing import (
     label,
     sendable,
 )
-from gateway.commands import Auth, Command, List, Ping, Subscribe, Unsubscribe, weight
+from gateway.commands import (
+    Auth,
+    Command,
+    List,
+    Ping,
+    Subscribe,
+    SubscribeCandles,
+    Unsubscribe,
+    UnsubscribeCandles,
+    weight,
+)
 from gateway.counters import Flood, Op
 from gateway.frames import Authorized, Error, Pong, Reconnect
 from gateway.session import Session, tune
@@ -43,7 +53,15 @@ from gateway.wires.native.parse import parse
 NOTHING: Final = Entitlement()
 """What a client may do before its token is there."""
 
-_OPS: Final = {Subscribe: Op.SUBSCRIBE, Unsubscribe: Op.UNSUBSCRIBE, List: Op.LIST, Ping: Op.PING, Auth: Op.AUTH}
+_OPS: Final = {
+    Subscribe: Op.SUBSCRIBE,
+    SubscribeCandles: Op.SUBSCRIBE,
+    Unsubscribe: Op.UNSUBSCRIBE,
+    UnsubscribeCandles: Op.UNSUBSCRIBE,
+    List: Op.LIST,
+    Ping: Op.PING,
+    Auth: Op.AUTH,
+}
 _log = structlog.get_logger("tickwire.session")
 
 

@@ -35,7 +35,7 @@ MOST_RATE: Final = 100.0
 
 MOST_HISTORY: Final = 500
 """Most candles to begin with: as many as history says in one answer."""
-DEFAULT_HISTORY: Final = 300
+_DEFAULT_HISTORY: Final = 300
 
 _NAMED: Final = 5
 """Most entries of `resume` that one fault names; there may be thousands in a frame."""
@@ -60,15 +60,10 @@ def parse(frame: str | bytes, *, max_symbols: int) -> Parsed:
     command_id = _id(fields)
     op = _required(fields, "op", command_id)
     match op:
-        case "subscribe" if "candles" in fields:
-            return Parsed(_subscribe_candles(fields, command_id, max_symbols))
         case "subscribe":
             return _subscribe(fields, command_id, max_symbols)
-        case "unsubscribe" if "candles" in fields:
-            step = _step(fields["candles"], command_id)
-            return Parsed(UnsubscribeCandles(command_id, _symbols(fields, command_id, max_symbols), step))
         case "unsubscribe":
-            return Parsed(Unsubscribe(command_id, _symbols(fields, command_id, max_symbols)))
+            return Parsed(_unsubscribe(fields, command_id, max_symbols))
         case "list":
             return Parsed(List(command_id))
         case "ping":
@@ -146,7 +141,16 @@ def _distinct(names: list[Any]) -> list[Any]:
         return [parse_symbol(name) for name in names if isinstance(name, list | dict)]
 
 
+def _unsubscribe(fields: Mapping[str, Any], command_id: int, max_symbols: int) -> Unsubscribe | UnsubscribeCandles:
+    if "candles" not in fields:
+        return Unsubscribe(command_id, _symbols(fields, command_id, max_symbols))
+    step = _step(fields["candles"], command_id)
+    return UnsubscribeCandles(command_id, _symbols(fields, command_id, max_symbols), step)
+
+
 def _subscribe(fields: Mapping[str, Any], command_id: int, max_symbols: int) -> Parsed:
+    if "candles" in fields:
+        return Parsed(_subscribe_candles(fields, command_id, max_symbols))
     symbols = _symbols(fields, command_id, max_symbols)
     max_rate = _max_rate(fields.get("max_rate"), command_id)
     snapshot = fields.get("snapshot", True)
@@ -182,7 +186,7 @@ def _step(value: object, command_id: int) -> int:
 
 def _history(value: object, command_id: int) -> int:
     if value is None:
-        return DEFAULT_HISTORY
+        return _DEFAULT_HISTORY
     if type(value) is not int or not 0 <= value <= MOST_HISTORY:
         raise CommandFault(
             ErrorCode.BAD_HISTORY,

@@ -21,7 +21,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="
 
 SAID = {
     *("welcome", "authorized", "subscribed", "unsubscribed", "subscriptions", "snapshot", "ticks", "gap", "epoch"),
-    *("day", "session", "status", "heartbeat", "reconnect", "pong", "error"),
+    *("day", "candles", "session", "status", "heartbeat", "reconnect", "pong", "error"),
 }
 
 

@@ -6,6 +6,7 @@ import dataclasses
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from gateway.candles.tally import CandleStanding, CandleTally, Reset
 from gateway.counters import Counters
 from gateway.feed import FeedStats
 from gateway.frames import GapReason, Rejection, Status
@@ -34,6 +35,8 @@ STATS = FeedStats(
     tally=Tally(repeated=7, conflated=8, gaps=dict.fromkeys(GapReason, 9)),
     standing=Standing(conflating=13, slow=14, behind=15, ring_ticks=16, ring_bytes=17),
     clock_offset=-0.125,
+    candles=CandleStanding(charts=18, alone=19, waiting=20, viewers=21, rows=22, bytes=23),
+    candle_tally=CandleTally(24, 25, 26, 27, 28, dict.fromkeys(Reset, 29)),
 )
 
 
@@ -58,6 +61,18 @@ def test_everything_is_shown() -> None:
         "tickwire_transitions_delayed_total 12.0",
         "tickwire_transitions_waited_seconds_total 1.5",
         "tickwire_ticks_received_total 50.0",
+        "tickwire_candles_charts 18.0",
+        "tickwire_candles_alone 19.0",
+        "tickwire_candles_waiting 20.0",
+        "tickwire_candles_subscriptions 21.0",
+        "tickwire_candles_rows 22.0",
+        "tickwire_candles_bytes 23.0",
+        "tickwire_candles_questions_total 24.0",
+        "tickwire_candles_unanswered_total 25.0",
+        "tickwire_candles_frames_total 26.0",
+        "tickwire_candles_said_total 27.0",
+        "tickwire_candles_withheld_total 28.0",
+        'tickwire_candles_resets_total{reason="hole"} 29.0',
         "tickwire_messages_malformed_total 1.0",
         "tickwire_ticks_repeated_total 7.0",
         "tickwire_ticks_conflated_total 8.0",

@@ -6,6 +6,8 @@ async with connect("ws://localhost:8080/v1/stream") as feed:
 """
 
 from tickwire_client.account import Account
+from tickwire_client.candle import Candle, CandleUpdate
+from tickwire_client.candlesubscription import CandleSubscription
 from tickwire_client.closing import Ending
 from tickwire_client.cursor import Cursor, Position
 from tickwire_client.day import Day
@@ -38,6 +40,9 @@ __all__ = [
     "Account",
     "BadAddress",
     "BadRequest",
+    "Candle",
+    "CandleSubscription",
+    "CandleUpdate",
     "Complaint",
     "Cursor",
     "Day",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Final, NamedTuple
 
+from tickwire_client.candlefollows import CandleAsking
 from tickwire_client.cursor import Position
 from tickwire_client.follow import Follow
 
@@ -15,6 +16,8 @@ NAMES: Final = 25
 _FRAME: Final = 200
 """Bytes of a subscribe command without its symbols: 126 with the longest numbers."""
 _AUTH: Final = '{"op":"auth",'
+CANDLES: Final = "candles"
+"""What `Commands.open` has as the op of a subscription to candles."""
 _QUOTES: Final = 3
 """Bytes around a name: two quotes and a comma."""
 
@@ -48,9 +51,17 @@ class Commands:
             more["resume"] = resume
         return self._command("subscribe", names, symbols=names, **more)
 
-    def unsubscribe(self, names: Sequence[str]) -> tuple[int, str]:
-        """Return id and text of the command that ends *names*."""
-        return self._command("unsubscribe", names, symbols=names)
+    def subscribe_candles(self, asking: CandleAsking) -> tuple[int, str]:
+        """Return id and text of the command that asks for candles."""
+        interval, history, names = asking
+        identity, text = self._command("subscribe", names, symbols=names, candles=interval, history=history)
+        self.open[identity] = (CANDLES, tuple(names))
+        return identity, text
+
+    def unsubscribe(self, names: Sequence[str], candles: str | None = None) -> tuple[int, str]:
+        """Return id and text of the command that ends *names*, or their *candles* of that interval."""
+        more = {} if candles is None else {"candles": candles}
+        return self._command("unsubscribe", names, symbols=names, **more)
 
     def ping(self) -> tuple[int, str]:
         """Return id and text of a ping."""

@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from tickwire_client.allowance import Allowance
-from tickwire_client.commands import Commands
+from tickwire_client.candle import CandleRejection, CandleUpdate
+from tickwire_client.candlefollows import CandleFollows
+from tickwire_client.commands import CANDLES, Commands
 from tickwire_client.cursor import Position
 from tickwire_client.day import Diary
 from tickwire_client.errors import NOT_ENTITLED
@@ -46,7 +48,7 @@ FIRST_PINGS: Final = 4
 _FIRST_PING_S: Final = 0.25
 _NEVER: Final = float("inf")
 
-Brought = Tick | Event
+Brought = Tick | Event | CandleUpdate | CandleRejection
 
 
 class Malformed(Exception):
@@ -58,6 +60,7 @@ class Conversation:
 
     Attributes:
         follows: all symbols that are wanted or not yet ended.
+        candles: all candles that are wanted.
         shards: the last `status` of each shard on this connection.
         welcome: the first frame of this connection; None before it.
         reconnect_at: when the last `reconnect` wanted this client to be elsewhere.
@@ -68,6 +71,7 @@ class Conversation:
     def __init__(self, ping_s: float = PING_S) -> None:
         self._ping_s = ping_s
         self.follows = Follows()
+        self.candles = CandleFollows()
         self.clock = ClockOffset()
         self.shards: dict[str, Status] = {}
         self.welcome: Mapping[str, Any] | None = None
@@ -83,7 +87,7 @@ class Conversation:
         self._pings: dict[int, int] = {}
         """By id: our clock when it was sent."""
         self._pinged, self._ping_at = 0, _NEVER
-        self._takers: dict[str, Callable[[Mapping[str, Any], float], Iterable[Event]]] = {
+        self._takers: dict[str, Callable[[Mapping[str, Any], float], Iterable[Brought]]] = {
             "welcome": self._take_welcome,
             "subscribed": self._take_subscribed,
             "unsubscribed": self._take_unsubscribed,
@@ -94,6 +98,7 @@ class Conversation:
             "reconnect": self._take_reconnect,
             "authorized": self._take_authorized,
             "day": self._take_day,
+            "candles": lambda frame, _: self.candles.take(frame),
             "error": self._take_error,
         }
 
@@ -112,6 +117,7 @@ class Conversation:
         """The connection is gone; positions stay, to resume from."""
         self.welcome = None
         self.follows.disconnected()
+        self.candles.disconnected()
 
     @property
     def live(self) -> bool:
@@ -146,7 +152,7 @@ class Conversation:
         """Return when `commands` may have something again, where nothing happens before."""
         if self.welcome is None:
             return _NEVER
-        due = self._ping_at if self._locked else min(self._ping_at, self.follows.due)
+        due = self._ping_at if self._locked else min(self._ping_at, self.follows.due, self.candles.due)
         return max(due, self._allowance.due(now))
 
     @property
@@ -174,6 +180,12 @@ class Conversation:
         if (asking := self.follows.asking(now, int(self._limits.get("message_bytes", 65_536)))) is not None:
             identity, text = self._commands.subscribe(asking)
             self.follows.asked(asking, identity)
+            return text
+        if (gone := self.candles.ending()) is not None:
+            return self._commands.unsubscribe(gone[1], candles=gone[0])[1]
+        if (wanted := self.candles.asking(now)) is not None:
+            identity, text = self._commands.subscribe_candles(wanted)
+            self.candles.asked(wanted, identity)
             return text
         return None
 
@@ -246,9 +258,12 @@ class Conversation:
             self._locked = True
             yield TokenWanted(required=True)
 
-    def _take_subscribed(self, frame: Mapping[str, Any], now: float) -> Iterator[Event]:
+    def _take_subscribed(self, frame: Mapping[str, Any], now: float) -> Iterator[Event | CandleRejection]:
         identity = frame["id"]
-        _, names = self._commands.open.get(identity, ("", ()))
+        op, names = self._commands.open.get(identity, ("", ()))
+        if op == CANDLES or "candles" in frame:
+            yield from self._take_candles_answer(frame, now)
+            return
         for symbol, given in frame["symbols"].items():
             if (follow := self.follows.accepted(symbol, identity, given, everything=EVERYTHING in names)) is None:
                 continue
@@ -264,9 +279,25 @@ class Conversation:
         if not frame.get("pending") and EVERYTHING not in names:  # who joins the directory later is told by its id
             self._commands.open.pop(identity, None)
 
-    def _take_unsubscribed(self, frame: Mapping[str, Any], now: float) -> Iterator[Event]:
+    def _take_candles_answer(self, frame: Mapping[str, Any], now: float) -> Iterator[CandleRejection]:
+        if "candles" not in frame:  # of a gateway that took it for a subscription to ticks
+            self._commands.open.pop(frame["id"], None)
+            yield from self.candles.unsupported(frame["id"])
+            return
+        self.fresh = True
+        yield from self.candles.subscribed(frame, now + RETRY_S)
+        if not frame.get("pending"):
+            self._commands.open.pop(frame["id"], None)
+
+    def _take_unsubscribed(self, frame: Mapping[str, Any], now: float) -> Iterator[Event | CandleRejection]:
         identity = frame.get("id")
-        if identity is None and (reason := str(frame.get("reason"))) in NOT_ENTITLED:
+        if (interval := frame.get("candles")) is not None:
+            if identity is None:
+                reason = str(frame.get("reason"))
+                yield from self.candles.ended(frame["symbols"], interval, reason, now + RETRY_S)
+            else:
+                self._commands.open.pop(identity, None)
+        elif identity is None and (reason := str(frame.get("reason"))) in NOT_ENTITLED:
             yield from (Rejection(symbol, reason) for symbol in frame["symbols"] if self.follows.revoked(symbol))
         elif identity is None:  # the gateway's own doing: a directory may change back, so ask again
             for symbol in frame["symbols"]:
@@ -327,13 +358,15 @@ class Conversation:
         if (sent := self._pings.pop(frame["id"], None)) is not None:
             self.clock.add(sent, int(frame["server_time"]), wall_us)
 
-    def _take_error(self, frame: Mapping[str, Any], _: float) -> Iterator[Event]:
+    def _take_error(self, frame: Mapping[str, Any], _: float) -> Iterator[Event | CandleRejection]:
         code = str(frame["code"])
         yield Complaint(code, str(frame.get("message")))
         if code == "bad_resume" or frame.get("id") is None:  # `subscribed` follows all the same
             return
         op, names = self._commands.open.pop(frame["id"], ("", ()))
-        if op == "subscribe":
+        if op == CANDLES:
+            yield from self.candles.refused(frame["id"], code)
+        elif op == "subscribe":
             for symbol in names:
                 if self.follows.rejected(symbol, frame["id"], code, NOW, final=True):
                     yield Rejection(symbol, code)

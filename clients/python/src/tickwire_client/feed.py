@@ -21,10 +21,13 @@ from tickwire_client.account import Account
 from tickwire_client.audience import Audience
 from tickwire_client.backoff import Backoff
 from tickwire_client.buffer import LIMIT
+from tickwire_client.candle import CandleRejection, CandleUpdate
+from tickwire_client.candleline import CandleLine
+from tickwire_client.candlesubscription import CandleSubscription
 from tickwire_client.closing import Ended, Ending
 from tickwire_client.commands import shown
 from tickwire_client.connection import Busy, Options
-from tickwire_client.conversation import PING_S, Conversation, Malformed
+from tickwire_client.conversation import PING_S, Brought, Conversation, Malformed
 from tickwire_client.cursor import Position
 from tickwire_client.day import Day
 from tickwire_client.errors import (
@@ -44,12 +47,13 @@ from tickwire_client.events import (
     TokenWanted,
 )
 from tickwire_client.follows import EVERYTHING
+from tickwire_client.gallery import Gallery
 from tickwire_client.hooks import Hooks
 from tickwire_client.line import Line
 from tickwire_client.offset import ClockOffset
 from tickwire_client.recorder import Bounds, record
 from tickwire_client.recording import Recording
-from tickwire_client.request import check
+from tickwire_client.request import check, check_candles
 from tickwire_client.subscription import Subscription
 from tickwire_client.tick import Tick
 
@@ -70,6 +74,7 @@ class Feed:
         self._urls, self._options, self._hooks, self._silence_s = list(urls), options, hooks, silence_s
         self._conversation = Conversation(ping_s)
         self._audience = Audience()
+        self._gallery = Gallery()
         self._nudge = asyncio.Event()
         self._heard = 0.0
         self._ended: TickwireClientError | None = None
@@ -157,6 +162,28 @@ class Feed:
         recording = await self.record(*symbols, seconds=seconds, ticks=ticks, max_rate=max_rate)
         return recording.to_dataframe(decimal=decimal)
 
+    def candles(self, symbol: str, interval: str = "1m", history: int = 300) -> CandleSubscription:
+        """Return the candles of *symbol* as updates; the first one has its newest *history* candles.
+
+        Each update with `reset` replaces all that came before: so does the first one after a lost connection.
+
+        Args:
+            symbol: one name; its ticks need not be followed.
+            interval: `"1s"` or `"1m"`.
+            history: 0 to 500 candles.
+
+        Raises:
+            BadRequest: no gateway would accept it.
+            TickwireClientError: the feed has ended.
+        """
+        if self._ended is not None:
+            raise self._ended
+        check_candles(symbol, interval, history)
+        line = CandleLine((symbol, interval), history)
+        self._conversation.candles.want(line.key, self._gallery.add(line))
+        self._nudge.set()
+        return CandleSubscription(line, partial(_end_candles, self))
+
     def account(self, symbol: str) -> Account:
         """Return what became of each tick of *symbol*, for all its subscriptions together."""
         follow = self._conversation.follows.get(symbol)
@@ -232,6 +259,12 @@ class Feed:
                 self._want(symbol)
             self._nudge.set()
 
+    def _drop_candles(self, line: CandleLine, error: TickwireClientError | None = None) -> None:
+        line.end(error)
+        if self._gallery.remove(line):
+            self._conversation.candles.leave(line.key)
+            self._nudge.set()
+
     # ---------------------------------------------------------------------------------------------- connections
 
     async def run(self) -> None:
@@ -277,6 +310,8 @@ class Feed:
             self._begun.set()
             for line in list(self._audience.lines):
                 self._drop(line, None if isinstance(error, FeedClosed) else error)
+            for watching in self._gallery.all():
+                self._drop_candles(watching, None if isinstance(error, FeedClosed) else error)
 
     async def begun(self) -> None:
         """Return once a gateway has welcomed us.
@@ -361,14 +396,19 @@ class Feed:
 
     # ---------------------------------------------------------------------------------------------- what happens
 
-    def _all_happened(self, events: Iterable[Event]) -> None:
+    def _all_happened(self, events: Iterable[Brought]) -> None:
         rejected: list[Rejection] = []
         for event in events:
             if isinstance(event, Rejection):
                 rejected.append(event)
+            elif isinstance(event, CandleUpdate):
+                self._gallery.show(event)
+            elif isinstance(event, CandleRejection):
+                for line in self._gallery.watching((event.symbol, event.interval)):
+                    self._drop_candles(line, not_followed([event.symbol], event.reason))
             elif isinstance(event, TokenWanted):
                 self._show_token(required=event.required)
-            else:
+            elif not isinstance(event, Tick):
                 self._tell(event)
         self._rejected(rejected)
 
@@ -419,3 +459,9 @@ def _end(feed: Feed, line: Line) -> None:
     """End a subscription that its owner closed, or lost."""
     line.buffer.discard()
     feed._drop(line)  # noqa: SLF001 - this module's own
+
+
+def _end_candles(feed: Feed, line: CandleLine) -> None:
+    """End a subscription to candles that its owner closed, or lost."""
+    line.discard()
+    feed._drop_candles(line)  # noqa: SLF001 - this module's own

@@ -6,12 +6,29 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from tickwire_client.candle import HISTORY, INTERVALS
 from tickwire_client.errors import BadRequest
 from tickwire_client.follows import EVERYTHING
 
 RATES: Final = (0.1, 100.0)
 """Least and most `max_rate`, ticks per second and symbol."""
 _SYMBOL: Final = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,15}|\*").fullmatch
+
+
+def check_candles(symbol: str, interval: str, history: int) -> None:
+    """Return if a gateway would accept it.
+
+    Raises:
+        BadRequest: it would not; the sentence says what is wrong.
+    """
+    if symbol == EVERYTHING:
+        raise BadRequest("candles are followed by name, not by *")
+    check((symbol,), None, (), lambda _: False)
+    if interval not in INTERVALS:
+        raise BadRequest(f"interval is {interval!r}, but must be {' or '.join(map(repr, INTERVALS))}")
+    least, most = HISTORY
+    if not least <= history <= most:
+        raise BadRequest(f"history is {history!r}, but must be a whole number from {least} to {most}")
 
 
 def check(

@@ -1,0 +1,1 @@
+"""Candles as a subscription: history's candles, continued from the live ticks of the same position."""
