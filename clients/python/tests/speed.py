@@ -14,6 +14,7 @@ from typing import Final
 
 from scripted import Peer, gateway, snapshot, tick, ticks, welcome
 from tickwire_client import connect
+from tickwire_client.sync import connect as connect_sync
 
 TOTAL: Final = 1_000_000
 SYMBOLS: Final = [f"SYM{n:02}" for n in range(100)]
@@ -51,6 +52,23 @@ async def _read(url: str) -> str:
             if count + skipped == TOTAL:
                 break
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return _figure(count, skipped, cpu, wall)
+
+
+def _read_in_thread(url: str) -> str:
+    count = skipped = 0
+    with connect_sync(url) as feed, feed.subscribe(*SYMBOLS, timeout=60) as subscription:
+        next(subscription)
+        wall, cpu = time.perf_counter(), time.process_time()
+        for one in subscription:
+            count, skipped = count + 1, skipped + one.skipped
+            if count + skipped == TOTAL:
+                break
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return _figure(count, skipped, cpu, wall)
+
+
+def _figure(count: int, skipped: int, cpu: float, wall: float) -> str:
     return f"{count:,} ticks, {skipped:,} skipped: {count / cpu:,.0f}/s of CPU, {count / wall:,.0f}/s of time"
 
 
@@ -59,7 +77,9 @@ if __name__ == "__main__":
     serving = multiprocessing.Process(target=_serve, args=(queue, int((sys.argv[1:] or ["400"])[0])))
     serving.start()
     try:
-        print(asyncio.run(_read(queue.get(timeout=120))))  # noqa: T201 - a figure is printed
+        address = queue.get(timeout=120)
+        figure = _read_in_thread(address) if "sync" in sys.argv else asyncio.run(_read(address))
+        print(figure)  # noqa: T201 - a figure is printed
     finally:
         serving.kill()
         serving.join()

@@ -10,11 +10,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from http import HTTPStatus
 
 import pytest
 
 from scripted import DEADLINE, Peer, eventually, frame, gateway, snapshot, subscribed, tick, ticks, welcome
+from test_candles import answer, candle, candles
 from tickwire_client import (
     BadAddress,
     BadRequest,
@@ -181,7 +183,7 @@ async def test_two_threads_on_one_subscription() -> None:
             quotes = feed.subscribe("AAPL")
             reader = threading.Thread(target=lambda: list(quotes))
             reader.start()
-            until(quotes._reading.locked)
+            until(lambda: quotes._reader)
             with pytest.raises(WrongUse, match="another thread iterates"):
                 next(quotes)
             quotes.close()
@@ -329,6 +331,32 @@ async def test_a_loop_holds_its_feed() -> None:
         until(lambda: not _threads())
 
     async with gateway(_aapl) as url:
+        await asyncio.to_thread(program, url)
+
+
+async def test_candles() -> None:
+    """Candles come in a plain loop, too, and as a frame of pandas."""
+
+    async def script(peer: Peer) -> None:
+        await peer.say(welcome())
+        command = await peer.command()
+        await peer.say(answer(command), candles(candle(1), candle(2), reset=True))
+        await peer.say(candles(candle(2, "10.75", trades=4)))
+        await peer.gone()
+
+    def program(url: str) -> None:
+        with connect(url) as feed, feed.candles("AAPL", timeout=DEADLINE) as updates:
+            assert (updates.symbol, updates.interval) == ("AAPL", "1m")
+            first = next(updates)
+            closes = [float(first.candles[-1].close)]
+            while closes[-1] != 10.75:
+                closes.append(float(next(updates).candles[-1].close))
+        frame = first.to_dataframe()
+        assert str(frame["start"].dtype) == "datetime64[us, UTC]"
+        assert (frame["open"].tolist(), str(frame["close"].dtype)) == ([10.1, 10.1], "float64")
+        assert isinstance(first.to_dataframe(decimal=True)["high"][0], Decimal)
+
+    async with gateway(script) as url:
         await asyncio.to_thread(program, url)
 
 

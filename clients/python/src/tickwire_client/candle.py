@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from tickwire_client import dataframe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PRICES: Final = ("open", "high", "low", "close")
+COLUMNS: Final = ("symbol", "interval", "start", "epoch", *PRICES, "volume", "trades", "partial")
 INTERVALS: Final = ("1s", "1m")
 """The lengths of candles that there are: a second and a minute."""
 HISTORY: Final = (0, 500)
@@ -57,6 +65,19 @@ class CandleUpdate:
     interval: str
     candles: tuple[Candle, ...]
     reset: bool
+
+    def to_dataframe(self, *, decimal: bool = False) -> pd.DataFrame:
+        """Return the candles as a frame of pandas: `start` in UTC, prices as floats, or exact `Decimal`.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        rows: dict[str, Sequence[Any]] = {
+            name: [getattr(candle, name) for candle in self.candles] for name in COLUMNS
+        }
+        if not decimal:
+            rows |= {name: array("d", map(float, rows[name])) for name in PRICES}
+        return dataframe.ticks(rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,10 @@ class CandleSubscription:
         """How long its candles are."""
         return self._line.key[1]
 
+    def end(self) -> None:
+        """What `aclose` does, for callbacks that cannot wait."""
+        self._end()
+
     async def aclose(self) -> None:
         """End it."""
         self._end()

@@ -40,15 +40,11 @@ from tickwire_client.errors import (
 from tickwire_client.events import (
     CONNECTED,
     DISCONNECTED,
-    Complaint,
-    EpochChange,
     Event,
     Gap,
     Rejection,
-    SessionChange,
     Status,
     TokenWanted,
-    Violation,
 )
 from tickwire_client.follows import EVERYTHING
 from tickwire_client.gallery import Gallery
@@ -446,24 +442,11 @@ class Feed:
             self._nudge.set()
 
     def _tell(self, event: Event) -> None:
-        hooks = self._hooks
         if isinstance(event, Status) and event.feed == CONNECTED:
             self._begun.set()
-        match event:
-            case Gap():
-                self._audience.missed(event)
-                if hooks.on_gap:
-                    hooks.on_gap(event)
-            case EpochChange() if hooks.on_epoch:
-                hooks.on_epoch(event)
-            case SessionChange() if hooks.on_session:
-                hooks.on_session(event)
-            case Status() if hooks.on_status:
-                hooks.on_status(event)
-            case Violation() if hooks.on_violation:
-                hooks.on_violation(event)
-            case Complaint() if hooks.on_complaint:
-                hooks.on_complaint(event)
+        if isinstance(event, Gap):
+            self._audience.missed(event)
+        self._hooks.tell(event)
 
 
 def _aborted(socket: ClientConnection, speaking: asyncio.Task[None]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from tickwire_client.events import Complaint, EpochChange, Gap, SessionChange, Status, Violation
+from tickwire_client.events import Complaint, EpochChange, Event, Gap, SessionChange, Status, Violation
 
 
 class Callbacks(TypedDict, total=False):
@@ -46,3 +46,16 @@ class Hooks:
     on_connection: Callable[[str], object] | None = None
     on_attempt: Callable[[str], object] | None = None
     on_certificate: Callable[[Mapping[str, Any]], object] | None = None
+
+    def tell(self, event: Event) -> None:
+        """Call whoever wants to know of *event*."""
+        hooks: dict[type, Callable[[Any], object] | None] = {
+            Gap: self.on_gap,
+            EpochChange: self.on_epoch,
+            SessionChange: self.on_session,
+            Status: self.on_status,
+            Violation: self.on_violation,
+            Complaint: self.on_complaint,
+        }
+        if (hook := hooks.get(type(event))) is not None:
+            hook(event)

@@ -5,8 +5,9 @@ with connect("ws://localhost:8080/v1/stream") as feed:
         print(tick.symbol, tick.price)
 """
 
+from tickwire_client.sync.candlesubscription import CandleSubscription
 from tickwire_client.sync.entrance import connect
 from tickwire_client.sync.feed import Feed
 from tickwire_client.sync.subscription import Subscription
 
-__all__ = ["Feed", "Subscription", "connect"]
+__all__ = ["CandleSubscription", "Feed", "Subscription", "connect"]

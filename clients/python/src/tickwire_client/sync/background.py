@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import AbstractAsyncContextManager, suppress
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from tickwire_client.errors import FeedClosed, WrongUse
@@ -23,6 +24,7 @@ _NAME: Final = "tickwire_client"
 
 Kept = TypeVar("Kept")
 Answer = TypeVar("Answer")
+Work = Callable[[], Coroutine[Any, Any, Answer]]
 
 
 class Background(Generic[Kept]):
@@ -32,6 +34,7 @@ class Background(Generic[Kept]):
         self._loop = asyncio.new_event_loop()
         self._lock = threading.Lock()
         self._over = False
+        self._tasks: set[asyncio.Future[Any]] = set()
         self._kept: Future[Kept] = Future()
         self._stop = asyncio.Event()
         self._main: asyncio.Task[None] | None = None
@@ -56,17 +59,18 @@ class Background(Generic[Kept]):
         """Whether the caller is this thread, as a callback is."""
         return threading.current_thread() is self._thread
 
-    def begin(self, work: Coroutine[Any, Any, Answer]) -> Future[Answer]:
-        """Run *work* on the loop.
+    def begin(self, work: Work[Answer]) -> Future[Answer]:
+        """Run *work* on the loop, where it is called: Ctrl-C here leaves no coroutine that nobody awaits.
 
         Raises:
             FeedClosed: the thread has ended, or is about to.
         """
+        future: Future[Answer] = Future()
         with self._lock:
             if self._over:
-                work.close()
                 raise FeedClosed("the feed is closed")
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
+            self._loop.call_soon_threadsafe(self._start, work, future)
+        return future
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """Return *question*'s answer from the loop's thread; once that has ended nobody else is there to disturb.
@@ -77,7 +81,7 @@ class Background(Generic[Kept]):
         if self.here or not self._thread.is_alive():
             return question()
         try:
-            future = self.begin(_answered(question))
+            future = self.begin(partial(_answered, question))
         except FeedClosed:
             self._thread.join(JOIN_S)
             return question()
@@ -86,7 +90,7 @@ class Background(Generic[Kept]):
         except TimeoutError:
             raise WrongUse(f"the feed did not answer within {ANSWER_S:g} s: does a callback block it?") from None
 
-    def wait(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+    def wait(self, work: Work[Answer]) -> Answer:
         """Run *work* on the loop, for as long as it takes; Ctrl-C cancels it.
 
         Raises:
@@ -95,7 +99,6 @@ class Background(Generic[Kept]):
             Exception: what *work* raises.
         """
         if self.here:
-            work.close()
             raise WrongUse("a callback cannot wait on the thread that it holds up")
         future = self.begin(work)
         try:
@@ -150,6 +153,22 @@ class Background(Generic[Kept]):
             with self._lock:
                 self._over = True
             await asyncio.sleep(0)  # what was posted before begins now, and is cancelled with everything else
+
+    def _start(self, work: Work[Answer], future: Future[Answer]) -> None:
+        task = asyncio.ensure_future(work())
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._done, future))
+        future.add_done_callback(lambda future: self.post(task.cancel) if future.cancelled() else None)
+
+    def _done(self, future: Future[Answer], task: asyncio.Future[Answer]) -> None:
+        self._tasks.discard(task)
+        with suppress(InvalidStateError):  # who asked has left
+            if task.cancelled():
+                future.cancel()
+            elif (error := task.exception()) is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(task.result())
 
     def _leave(self) -> None:
         self._stop.set()

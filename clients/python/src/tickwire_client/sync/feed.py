@@ -18,6 +18,7 @@ from tickwire_client.events import Gap, Status
 from tickwire_client.feed import Feed as Asynchronous
 from tickwire_client.recording import Recording
 from tickwire_client.sync.background import Background
+from tickwire_client.sync.candlesubscription import CandleSubscription
 from tickwire_client.sync.subscription import BATCH, Subscription
 from tickwire_client.tick import Tick
 
@@ -67,16 +68,33 @@ class Feed:
             FeedClosed: the feed was closed.
             TickwireClientError: the feed has ended.
         """
-        if timeout is not None and not timeout > 0:
-            raise BadRequest(f"timeout is {timeout}, but must be above 0 s, or None")
-        if self._closed:
-            raise FeedClosed("the feed is closed")
+        self._check(timeout)
         ticks = self._ask(
             lambda feed: feed.subscribe(
                 *symbols, max_rate=max_rate, snapshot=snapshot, resume=resume, buffer=buffer, on_gap=on_gap
             )
         )
         return Subscription(self, self._background, ticks, timeout, max(1, min(BATCH, buffer)))
+
+    def candles(
+        self, symbol: str, interval: str = "1m", history: int = 300, *, timeout: float | None = None
+    ) -> CandleSubscription:
+        """Return the candles of *symbol* as updates; the first one has its newest *history* candles.
+
+        Args:
+            symbol: one name; its ticks need not be followed.
+            interval: `"1s"` or `"1m"`.
+            history: 0 to 500 candles.
+            timeout: seconds without an update after which the iteration raises `NoTick`; None: it waits for ever.
+
+        Raises:
+            BadRequest: no gateway would accept it.
+            FeedClosed: the feed was closed.
+            TickwireClientError: the feed has ended.
+        """
+        self._check(timeout)
+        updates = self._ask(lambda feed: feed.candles(symbol, interval, history))
+        return CandleSubscription(self, self._background, updates, timeout)
 
     def record(
         self,
@@ -94,7 +112,7 @@ class Feed:
             TickwireClientError: what ended the subscription.
         """
         return self._background.wait(
-            self._feed.record(*symbols, seconds=seconds, ticks=ticks, max_rate=max_rate, snapshot=snapshot)
+            lambda: self._feed.record(*symbols, seconds=seconds, ticks=ticks, max_rate=max_rate, snapshot=snapshot)
         )
 
     def to_dataframe(
@@ -111,7 +129,9 @@ class Feed:
             MissingExtra: pandas is not installed; said before anything is recorded.
         """
         return self._background.wait(
-            self._feed.to_dataframe(*symbols, seconds=seconds, ticks=ticks, max_rate=max_rate, decimal=decimal)
+            lambda: self._feed.to_dataframe(
+                *symbols, seconds=seconds, ticks=ticks, max_rate=max_rate, decimal=decimal
+            )
         )
 
     def account(self, symbol: str) -> Account:
@@ -178,6 +198,12 @@ class Feed:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _check(self, timeout: float | None) -> None:
+        if timeout is not None and not timeout > 0:
+            raise BadRequest(f"timeout is {timeout}, but must be above 0 s, or None")
+        if self._closed:
+            raise FeedClosed("the feed is closed")
 
     def _ask(self, question: Callable[[Asynchronous], Answer]) -> Answer:
         feed = self._feed
