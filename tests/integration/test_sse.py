@@ -21,7 +21,7 @@ from gateway.admission.origin import parse_origins
 from gateway.admission.refusal import Handshake
 from gateway.admission.revoked import Revoked
 from gateway.closing import GONE, INTERNAL, POLICY, RESTART, TOKEN_EXPIRED, TOKEN_REFUSED, TOO_SLOW, Side
-from gateway.commands import List, Subscribe, Unsubscribe
+from gateway.commands import List, Subscribe, SubscribeCandles, Unsubscribe, UnsubscribeCandles
 from gateway.counters import Counters, Eviction
 from gateway.frames import Accepted, Gap, GapReason, Rejection, Subscribed, Unsubscribed
 from gateway.outbox import Outbox
@@ -81,7 +81,9 @@ class Feed(ScriptedFeed):
         self.clients.append(client)
         return client
 
-    def obey(self, client: Follower, command: Subscribe | Unsubscribe | List) -> None:
+    def obey(
+        self, client: Follower, command: Subscribe | SubscribeCandles | Unsubscribe | UnsubscribeCandles | List
+    ) -> None:
         """Answer."""
         assert isinstance(command, Subscribe)
         self.commands.append(command)

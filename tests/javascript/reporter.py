@@ -96,7 +96,9 @@ class Reporter:
 
     def __init__(self, wanted: Sequence[tuple[Sequence[str], Sequence[str], Mapping[str, object]]]) -> None:
         self.feeds = [Feed(f"javascript {number}", symbols) for number, (_, symbols, _) in enumerate(wanted)]
-        self._wanted = [{"urls": urls, "symbols": symbols, "options": options} for urls, symbols, options in wanted]
+        self._wanted = [
+            {"urls": urls, "symbols": symbols, "options": options} for urls, symbols, options in wanted
+        ]
         self._process: Process
         self._reading: asyncio.Task[None]
 
