@@ -179,6 +179,7 @@ export class Grid {
 
   #activate(quote: Quote | null): void {
     this.#active = quote;
+    if (this.#stale) this.#arrange();
     const index = quote === null ? -1 : this.#shown.indexOf(quote);
     if (index >= 0) {
       this.#grid.scrollTop = revealed(index, this.#grid.scrollTop, this.#height, this.#row, this.#cover);
