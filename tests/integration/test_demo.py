@@ -105,7 +105,7 @@ async def test_a_resume_is_answered_by_history() -> None:
 
 
 async def test_page() -> None:
-    """The page and each file it names answer, under a policy that allows nothing inline; unbuilt it says how to."""
+    """The page and each file it names answer, under a policy that allows nothing inline; unbuilt it says so."""
     built = await asyncio.to_thread((FOLDER / INDEX).exists)
     async with _demo(TICKWIRE_PORT="0") as process, aiohttp.ClientSession() as http:
         found = await _event(process, "demo.started")
