@@ -132,6 +132,19 @@ def is_true(world: World) -> None:
         assert world.view.candles.keys() >= truth.keys() - lacking(world)
 
 
+def is_true_alone(world: World) -> None:
+    """Also without history a candle that claims to be whole counts exactly the ticks up to the chart's position."""
+    world.view.take()
+    chart = world.chart
+    (viewer,) = chart.viewers
+    told = viewer.told is not None and not chart.series.changes(viewer.told)
+    if world.view.held is None or chart.state is not State.ALONE or chart.series.at is None or not told:
+        return
+    truth, doubted = world.truth(chart.series.at), world.view.doubted
+    for start, candle in world.view.candles.items():
+        assert start in doubted or candle == truth[start]
+
+
 def is_histories(world: World) -> None:
     """A client that was told all there is holds what history would tell it now, where both know the same ticks."""
     if knows_all(world) and world.store.newest(A) == world.chart.series.at:
@@ -185,3 +198,13 @@ def test_the_candles_become_whole_again(happened: Steps, step: int) -> None:
     world.quiet()
     assert world.view.candles == world.truth()
     assert all(start <= world.made[0].ts + 3_000_000 for start in world.view.doubted)
+
+
+@settings(max_examples=100, deadline=None)
+@given(steps([0]), st.sampled_from([SECOND, MINUTE]))
+def test_without_history_a_whole_candle_is_true(happened: Steps, step: int) -> None:
+    """On a gateway that nobody answers, only candles that say so may lack trades, where time does not go back."""
+    world = World(step, history=False)
+    play(world, happened, is_true_alone)
+    world.later(10)
+    is_true_alone(world)
