@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 from aiohttp import ClientSession
 
-from tests.candlebook import CandleBook, recount
+from tests.candlebook import STEPS, CandleBook, recount
 from tests.checker import Checker
 from tests.eventually import eventually
 from tests.stack import Stack
@@ -48,19 +48,18 @@ async def seconds(client: StreamClient, count: int) -> None:
     await client.until(lambda: max(book.held[FEW[0], "1s"]) >= target, DEADLINE_S)
 
 
-def differences(book: CandleBook, record: Record, *, ended: bool) -> tuple[int, list[object]]:
-    """Compare each candle held with that of the ticks on record; return how many, and those that differ.
+def differences(book: CandleBook, record: Record, until: dict[str, int]) -> tuple[int, list[object]]:
+    """Compare the candles held that ended by *until* with those of the ticks on record.
 
-    Not *ended*: the last one still grows, and what came since waits for the record.
+    Returns how many, and those that differ.
     """
     compared, found = 0, list[object]()
     for symbol in FEW:
         ticks = sorted(record.lines[symbol].items())
         for interval in INTERVALS:
             held, truth = book.held[symbol, interval], recount(ticks, interval)
-            newest = max(held)
             for start in truth:
-                if start > newest or (start == newest and not ended) or held.get(start, {}).get("partial"):
+                if start + STEPS[interval] > until[symbol] or held.get(start, {}).get("partial"):
                     continue
                 compared += 1
                 if held.get(start) != truth[start]:
@@ -72,7 +71,7 @@ async def agree(book: CandleBook, record: Record, *, ended: bool = False) -> int
     """Return how many candles are those of the ticks, once the record has these ticks, too."""
     newest = {symbol: max(book.held[symbol, "1s"]) for symbol in FEW}
     await eventually(lambda: all(_recorded(record, symbol) >= newest[symbol] for symbol in FEW), deadline=RECORD_S)
-    compared, differ = differences(book, record, ended=ended)
+    compared, differ = differences(book, record, dict.fromkeys(FEW, 2**62) if ended else newest)
     assert not differ, differ
     assert compared
     return compared

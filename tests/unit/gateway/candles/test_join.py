@@ -133,7 +133,7 @@ def is_true(world: World) -> None:
 
 
 def is_true_alone(world: World) -> None:
-    """Also without history a candle that claims to be whole counts exactly the ticks up to the chart's position."""
+    """Without history a candle that claims to be whole counts exactly the ticks up to the chart's position."""
     world.view.take()
     chart = world.chart
     (viewer,) = chart.viewers
