@@ -164,7 +164,7 @@ def lacking(world: World) -> set[int]:
     return lacking - found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(steps(TAME), st.sampled_from([SECOND, MINUTE]))
 def test_no_candle_is_silently_wrong(happened: Steps, step: int) -> None:
     """Whatever is lost, late, repeated or unanswered: a candle is true, or says that it may not be."""
@@ -175,7 +175,7 @@ def test_no_candle_is_silently_wrong(happened: Steps, step: int) -> None:
     is_true(world)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(steps(WILD), st.sampled_from([SECOND, MINUTE]))
 def test_candles_are_historys_whatever_the_clocks_say(happened: Steps, step: int) -> None:
     """Times far ahead or far behind count where history counts them: who asks it anew sees the same candles."""
@@ -186,7 +186,7 @@ def test_candles_are_historys_whatever_the_clocks_say(happened: Steps, step: int
     is_histories(world)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(steps(TAME), st.sampled_from([SECOND, MINUTE]))
 def test_the_candles_become_whole_again(happened: Steps, step: int) -> None:
     """Where the log has every tick, in the end the client holds every candle, exact and beyond doubt.
@@ -200,7 +200,7 @@ def test_the_candles_become_whole_again(happened: Steps, step: int) -> None:
     assert all(start <= world.made[0].ts + 3_000_000 for start in world.view.doubted)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(steps([0]), st.sampled_from([SECOND, MINUTE]))
 def test_without_history_a_whole_candle_is_true(happened: Steps, step: int) -> None:
     """On a gateway that nobody answers, only candles that say so may lack trades, where time does not go back."""
