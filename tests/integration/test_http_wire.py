@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import gzip
+import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
@@ -23,6 +24,7 @@ from gateway.app import build_sessions
 from gateway.glance import Glance
 from gateway.settings import GatewaySettings
 from gateway.tape import Tape
+from gateway.wires.http import gate
 from gateway.wires.http.routes import Http
 from gateway.wires.problem import TABLE
 from services.broker.history import Answer, CandleAnswer, CandleQuestion, Question
@@ -467,3 +469,25 @@ async def test_candles() -> None:
         assert len(told["candles"]) == 3
         await server.json("/v1/candles/AAPL?limit=90")
         assert len(server.market.asked) == 1
+
+
+async def test_who_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers that nobody takes are bounded: beyond it others are told to come again, until they are taken."""
+    monkeypatch.setattr(gate, "UNSENT_BYTES", 50_000)
+    async with serving(replay_ticks=1_000_000, http_burst=100_000) as server:
+        server.market.held[A] = 10_000
+        with socket.socket() as mute:
+            mute.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            mute.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(mute, ("127.0.0.1", server.port))
+            request = b"GET /v1/ticks/AAPL?after=7-0&limit=10000 HTTP/1.1\r\nHost: x\r\n\r\n"
+            await loop.sock_sendall(mute, 8 * request)  # the kernel takes 2.8 MB of what is answered
+            async with asyncio.timeout(20):
+                while (await server.get("/v1/symbols"))[0] == 200:  # noqa: ASYNC110 - over HTTP, no event
+                    await asyncio.sleep(0.02)
+            assert (await server.problem("/v1/symbols"))["code"] == "busy"
+            assert server.metric("unsent_bytes") > 50_000
+        async with asyncio.timeout(20):
+            while (await server.get("/v1/symbols"))[0] != 200:  # noqa: ASYNC110 - over HTTP, no event
+                await asyncio.sleep(0.02)
