@@ -922,7 +922,7 @@ def test_a_client_that_resumes_has_one_allowance() -> None:
 
 
 def test_a_glance() -> None:
-    """Without following a symbol one sees what is known of it: its tape, whether ticks come, and the newest mark."""
+    """Without following a symbol one sees what is known of it: its tape, whether ticks come, the newest mark."""
     floor = Floor()
     glance = floor.hub.lines.glance(A)
     assert (glance.bound, glance.newest, glance.mark, glance.current) == (False, None, None, False)
