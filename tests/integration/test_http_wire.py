@@ -30,6 +30,7 @@ from gateway.wires.problem import TABLE
 from services.broker.history import Answer, CandleAnswer, CandleQuestion, Question
 from services.errors import HistoryUnavailable
 from services.market.candle import Candle
+from services.market.day import Day
 from services.market.directory import Directory, DirectoryPart, Instrument, SessionState
 from services.market.position import Position
 from services.market.symbol import Symbol
@@ -90,7 +91,8 @@ class Market:
         ticks = tuple(
             (Position(7, seq), line(question.symbol, seq)) for seq in range(max(1, first), last + 1)[:500]
         )
-        return Answer(question, ticks if last else (), Position(7, last) if last else None, None)
+        day = Day(1, 100, 100, 100, 1, 2, Position(7, 40)) if question.after is None and last else None
+        return Answer(question, ticks if last else (), Position(7, last) if last else None, None, day)
 
     async def candles(self, question: CandleQuestion) -> CandleAnswer:
         """See `History`."""
@@ -302,6 +304,29 @@ async def test_history_is_away() -> None:
         assert told["quotes"]["MSFT"]["tick"]["seq"] == 9
         assert len((await server.json("/v1/ticks/MSFT?after=7-3"))["ticks"]) == 6
         assert len((await server.json("/v1/ticks/MSFT"))["ticks"]) == 9
+
+
+async def test_nobody_waits_for_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the ticks are live and history is slow, quotes come with an older day, or without one."""
+    monkeypatch.setattr("gateway.wires.http.recall.DAY_S", 0.0)
+    async with serving() as server:
+        server.market.follow(A, 60)
+        server.market.follow(M, 60)
+        assert (await server.json("/v1/quotes?symbols=AAPL"))["quotes"]["AAPL"]["day"]["seq"] == 40
+        server.market.answering.clear()
+        told = (await server.json("/v1/quotes?symbols=AAPL,MSFT"))["quotes"]
+        assert told["AAPL"]["day"]["seq"] == 40
+        assert told["MSFT"]["day"]["seq"] is None
+        assert told["MSFT"]["tick"]["seq"] == 60
+
+
+async def test_no_old_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody here follows a symbol and history has gone, what it said a while ago is no quote."""
+    monkeypatch.setattr("gateway.wires.http.recall.LAST_S", -1.0)
+    async with serving() as server:
+        await server.json("/v1/quotes?symbols=AAPL")
+        server.market.present = False
+        assert (await server.problem("/v1/quotes?symbols=AAPL"))["code"] == "history_unavailable"
 
 
 async def test_never_traded() -> None:
