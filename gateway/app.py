@@ -27,6 +27,7 @@ from gateway.traces import Traces
 from gateway.wires.caller import read_caller
 from gateway.wires.cors import Cors
 from gateway.wires.headers import secure_answers
+from gateway.wires.http.routes import Http
 from gateway.wires.keyfetch import fetch_keys
 from gateway.wires.native.desk import ClientFeed
 from gateway.wires.native.encode import HEARTBEAT_S, encode
@@ -94,6 +95,15 @@ async def run(
         replay_ticks=settings.replay_ticks,
         binding=TokenBucket(settings.bind_rate, settings.bind_burst, clock.monotonic()),
     )
+    http = Http(
+        settings,
+        feed,
+        history,
+        clock,
+        reception=entrance.reception,
+        trusted=entrance.trusted,
+        origins=entrance.origins,
+    )
     pages = await asyncio.to_thread(read_pages)
     doors: list[Doorway] = []
     streams = Figures()
@@ -108,6 +118,7 @@ async def run(
         ),
     )
     collector.register(registry)
+    registry.register(http.collector)
 
     def ready() -> Probe:
         return readiness(feed, sessions)
@@ -118,7 +129,7 @@ async def run(
             operations(settings.ops_host, settings.ops_port, registry=registry, ready=ready) as ops_port,
         ):
             runner = web.AppRunner(
-                application(settings, feed, sessions, entrance, pages, streams=streams),
+                application(settings, feed, sessions, entrance, pages, http=http, streams=streams),
                 shutdown_timeout=CLEANUP_S,
             )
             await runner.setup()
@@ -140,6 +151,7 @@ async def run(
                 await runner.cleanup()
     finally:
         registry.unregister(collector)
+        registry.unregister(http.collector)
     _log.info("gateway.stopped")
 
 
@@ -183,6 +195,7 @@ def application(
     entrance: Entrance,
     pages: dict[str, Page],
     *,
+    http: Http,
     streams: Figures,
 ) -> web.Application:
     """Return the routes for clients; on the running loop.  *streams*: where those of `/v1/sse` are counted."""
@@ -199,6 +212,8 @@ def application(
     app.router.add_get("/v1/sse", sse.serve, allow_head=False)
     app.router.add_options("/v1/sse", sse.preflight)
     app.router.add_route("*", "/v1/sse", sse.other)
+    http.add(app)
+    http.add_rest(app)
     add_pages(app, pages)
     return app
 

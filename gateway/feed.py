@@ -19,6 +19,7 @@ from gateway.admission.limits import TokenBucket
 from gateway.client import Client
 from gateway.commands import List, Subscribe, Unsubscribe
 from gateway.frames import Status
+from gateway.glance import Glance
 from gateway.hub import Hub
 from gateway.intents import Ask, Close, Intent, Open, Probe, Rebind
 from gateway.line import IDLE_GRACE, Stage
@@ -116,6 +117,15 @@ class Feed:
     def directory(self) -> Directory:
         """What is known of the symbols."""
         return self._hub.directory
+
+    @property
+    def directory_due(self) -> bool:
+        """Whether a directory that may name more is still to come."""
+        return self._hub.directory_due(self._clock.monotonic())
+
+    def glance(self, symbol: Symbol) -> Glance:
+        """What is known here of *symbol* at this moment."""
+        return self._hub.lines.glance(symbol)
 
     @property
     def ready(self) -> bool:

@@ -208,7 +208,7 @@ class Hub:
             request.bound(symbol)
         elif rejection is not None:
             request.reject(symbol, rejection)
-        elif symbol not in self.directory and self._directory_due(now):
+        elif symbol not in self.directory and self.directory_due(now):
             return  # placed again when the directory arrives, rejected at the deadline
         elif symbol not in self.directory:
             request.reject(symbol, Rejection.UNKNOWN_SYMBOL)
@@ -344,7 +344,7 @@ class Hub:
         heard, last = self._heard.get(shard, (now, None))
         return last if now < heard + STALE else None
 
-    def _directory_due(self, now: float) -> bool:
+    def directory_due(self, now: float) -> bool:
         """Whether a directory that may name more is still to come: none is known, or not that of a living run."""
         runs = {shard: alive for shard in self._heard if (alive := self._alive(shard, now)) is not None}
         due = [s for s, alive in runs.items() if (self.directory.version(s) or 0) < alive.directory_version]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from gateway.agenda import Agenda
 from gateway.follower import Follower
+from gateway.glance import Glance
 from gateway.intents import Ask, Close, Intent, Open, Rebind
 from gateway.line import IDLE_GRACE, RETAIN, RETRY, Line, Stage
 from gateway.recovery import Recovery
@@ -57,6 +58,11 @@ class Lines:
     def get(self, symbol: Symbol) -> Line | None:
         """The line of *symbol*; None: there is none."""
         return self._by_symbol.get(symbol)
+
+    def glance(self, symbol: Symbol) -> Glance:
+        """What is known here of *symbol* now, followed or not."""
+        line, mark = self._by_symbol.get(symbol), self._marks.get(symbol)
+        return Glance(False, None, mark) if line is None else Glance(line.bound, line.recovery.tape, mark)
 
     def provide(self, symbol: Symbol, now: float) -> Line:
         """The line of *symbol*, a new one where there is none; it knows the marks that came before."""

@@ -140,6 +140,15 @@ class GatewaySettings(ProcessSettings):
     handshake_burst: int = Field(
         default=200, ge=1, le=1_000_000, description="Handshakes at once from one address."
     )
+    http_rate: float = Field(
+        default=50.0,
+        ge=0.1,
+        le=100_000,
+        description="Plain HTTP requests (`docs/http.md`) per second from one address in the long run.",
+    )
+    http_burst: int = Field(
+        default=200, ge=1, le=1_000_000, description="Plain HTTP requests at once from one address."
+    )
     first_byte_s: float = Field(
         default=5.0, ge=0.1, le=60, description="Seconds until a new connection's first byte."
     )
@@ -172,7 +181,7 @@ class GatewaySettings(ProcessSettings):
         default=50_000,
         ge=1_000,
         le=10_000_000,
-        description="Ticks of the past that one connection is sent per minute.",
+        description="Ticks of the past that one connection is sent per minute, and one HTTP client.",
     )
     bind_rate: float = Field(
         default=500.0,

@@ -96,6 +96,15 @@ class Doorkeeper:
             return refusal.ORIGIN
         return None
 
+    def visit(self, caller: Caller) -> Refusal | None:
+        """Why *caller*, who makes a plain request and takes no place, gets no answer; None: it may go on.
+
+        A gateway that is full answers: its clients ask for what they draw beside their streams.
+        """
+        if (why := self._room()) is refusal.DRAINING:
+            return why
+        return None if allowed(caller.origin, caller.host, caller.secure, self._origins) else refusal.ORIGIN
+
     def seat(self, caller: Caller, entitlement: Entitlement | None) -> Seat | Refusal:
         """Give *caller* a place, or say why there is none."""
         # Checking the token took its time: there may be less room than before.

@@ -73,6 +73,19 @@ class Reception:
         result = found if isinstance(found, Refusal) else self._doorkeeper.seat(caller, found)
         return self.turned_away(caller, result) if isinstance(result, Refusal) else result
 
+    async def visit(self, caller: Caller, shown: Shown) -> Entitlement | Refusal:
+        """Return what a plain request may have, or why nothing: it is no handshake and takes no place.
+
+        The caller of this bounds how many there are and how often they come.
+        """
+        found: Entitlement | Refusal | None = self._doorkeeper.visit(caller)
+        if found is None:
+            found = await self._entitlement(caller, shown) or refusal.NO_TOKEN
+            self._accepted(found)
+        if isinstance(found, Refusal):
+            self._say("admission.turned_away", caller, found.handshake.value)
+        return found
+
     def confirm(self, caller: Caller, seat: Seat) -> Refusal | None:
         """Why *seat* does not stand any more: answering its client took a while."""
         why = self._doorkeeper.confirm(seat)
@@ -107,6 +120,10 @@ class Reception:
     def refused(self, caller: Caller, error: TokenRefused) -> Refusal:
         """Count and log a token that could not even be read, and who is turned away for it."""
         return self.turned_away(caller, self._refused(caller, error.reason))
+
+    def token_refused(self, caller: Caller, error: TokenRefused) -> Refusal:
+        """Count and log a token of a plain request that could not even be read."""
+        return self._refused(caller, error.reason)
 
     def turned_away(self, caller: Caller, why: Refusal) -> Refusal:
         """Count and log it."""

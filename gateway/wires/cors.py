@@ -12,7 +12,7 @@ from gateway.admission.origin import allowed
 
 PREFLIGHT_S: Final = 600
 """Seconds that a browser may remember the answer to a preflight; Chromium caps it at 7,200."""
-EXPOSED: Final = "ETag, Retry-After, Tickwire-Resumed"
+EXPOSED: Final = "ETag, Link, Retry-After, Tickwire-Resumed"
 """What a script may read beside the body and the safe headers."""
 ASKED: Final = "Authorization, If-None-Match, Last-Event-ID, Cache-Control"
 """What a script may send beside the safe headers."""

@@ -65,6 +65,8 @@ class Directory:
     _partial: dict[str, tuple[int, dict[int, DirectoryPart]]] = field(default_factory=dict)
     _instruments: dict[Symbol, Instrument] = field(default_factory=dict)
     _shards: dict[Symbol, str] = field(default_factory=dict)
+    changes: int = 0
+    """How often what it says has changed, for whoever keeps something made of it."""
 
     def add(self, part: DirectoryPart) -> Mapping[Symbol, Instrument] | None:
         """Take one part in; return what is new or changed once a version is whole, else None.
@@ -87,6 +89,7 @@ class Directory:
             self._instruments.pop(gone, None)
             self._shards.pop(gone, None)
         changed = {s: i for s, i in new.items() if old.get(s) != i}
+        self.changes += bool(changed or old.keys() - new.keys())
         self._instruments.update(new)
         self._shards.update(dict.fromkeys(new, part.shard))
         return changed

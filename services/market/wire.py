@@ -126,6 +126,28 @@ def last_seqs(lines: bytes) -> dict[Symbol, int]:
     return {Symbol(symbol.decode()): int(seq) for symbol, seq in last.items()}
 
 
+def read_values(line: bytes) -> tuple[bytes, ...]:
+    """Return the ten values of a *line* that `decode_message` has let through, as they are written."""
+    seq, ts, symbol, price, size, bid, ask, bid_size, ask_size, volume = line.split(b",")
+    return (
+        seq[7:],
+        ts[5:],
+        symbol[10:-1],
+        price[8:],
+        size[7:],
+        bid[6:],
+        ask[6:],
+        bid_size[11:],
+        ask_size[11:],
+        volume[9:-1],
+    )
+
+
+def splice_epoch(line: bytes, epoch: int) -> bytes:
+    """Return the tick *line* with `"epoch":n,` behind its opening brace."""
+    return b'{"epoch":%d,%b' % (epoch, line[1:])
+
+
 def splice_skipped(line: bytes, skipped: int) -> bytes:
     """Return the tick *line* with `,"skipped":n` before its closing brace."""
     return b'%b,"skipped":%d}' % (line[:-1], skipped)

@@ -1,0 +1,1 @@
+"""Plain HTTP: the directory, quotes, ticks and candles, one request and one answer at a time."""
