@@ -34,6 +34,7 @@ http {{
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;
       proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr;
     }}
+    location /v1/sse {{ proxy_pass http://gateways; }}
   }}
 }}
 """
@@ -47,6 +48,11 @@ class Nginx:
         (self._port,) = free_ports(1)
         self._ports = list(ports)
         self._process: Process | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it serves HTTP; `/v1/sse` with nothing but nginx's defaults."""
+        return f"http://127.0.0.1:{self._port}"
 
     @property
     def stream(self) -> str:

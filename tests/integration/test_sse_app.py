@@ -17,6 +17,7 @@ from httpx_sse import aconnect_sse
 from tests.checker import Checker
 from tests.eventstream import EventStream
 from tests.integration.test_gateway_app import Stack, stack
+from tests.nginx import Nginx
 
 SYMBOLS: Final = ("AAPL", "MSFT", "NVDA")
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -174,6 +175,24 @@ async def test_curl() -> None:
         rest = await process.stdout.read()
         assert b"event: reconnect" in rest
         assert await process.wait() == 0
+
+
+async def test_behind_nginx() -> None:
+    """Through an nginx with its defaults (HTTP/1.0 to servers, buffers) events come at once, and resume works."""
+    async with stack() as here, aiohttp.ClientSession() as http, EventStream(http, ("AAPL",)) as stream:
+        proxy = Nginx([here.port])
+        try:
+            await proxy.start()
+            for outcome in ("none", "all"):
+                await stream.connect(proxy.url, max_rate="0.5")
+                assert stream.resumed == outcome
+                events = stream.counts["ticks"]
+                # Few bytes: held back until 4 KB are there they would take half a minute.
+                await stream.until(lambda events=events: stream.counts["ticks"] > events, 10)  # type: ignore[misc]
+            stream.checker.check()
+        finally:
+            await stream.close()
+            await proxy.end()
 
 
 @pytest.mark.parametrize(
