@@ -67,7 +67,8 @@ class EventStream:
         if self.last_event_id:
             said.setdefault("Last-Event-ID", self.last_event_id)
         query = {"symbols": ",".join(self.symbols), **parameters}
-        answer = await self._http.get(f"{url}/v1/sse", params=query, headers=said, timeout=_NO_END)
+        async with asyncio.timeout(DEADLINE):
+            answer = await self._http.get(f"{url}/v1/sse", params=query, headers=said, timeout=_NO_END)
         assert answer.status == 200, (answer.status, await answer.text())
         assert answer.headers["Content-Type"] == "text/event-stream"
         self._answer, self.ended = answer, None

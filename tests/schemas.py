@@ -18,11 +18,19 @@ class Strict:
         self._document = _closed(deepcopy(document))
         self._kind = Draft7Validator if "asyncapi" in document else Draft202012Validator
 
+    def validator(self, schema: dict[str, Any]) -> Validator:
+        """Return a validator by *schema*, which may refer into the document."""
+        found: Validator = self._kind({**self._document, **_closed(deepcopy(schema))})
+        return found
+
     def faults(self, schema: dict[str, Any], value: Any) -> list[str]:
-        """Return what is wrong with *value*, by *schema*, which may refer into the document."""
-        whole = {**self._document, **_closed(deepcopy(schema))}
-        validator: Validator = self._kind(whole)
-        return [_fault(error) for error in validator.iter_errors(value)]
+        """Return what is wrong with *value*, by *schema*."""
+        return faults(self.validator(schema), value)
+
+
+def faults(validator: Validator, value: Any) -> list[str]:
+    """Return what is wrong with *value*."""
+    return [_fault(error) for error in validator.iter_errors(value)]
 
 
 def _fault(error: Any) -> str:

@@ -104,6 +104,23 @@ async def test_a_resume_is_answered_by_history() -> None:
     assert [tick["seq"] for tick in ticks["data"]][:2] == [2, 3]
 
 
+async def test_plain_http() -> None:
+    """The demo answers every resource of plain HTTP, with the real directory, history and ticks behind it."""
+    async with _demo(TICKWIRE_PORT="0", TICKWIRE_RATE="1000") as process, aiohttp.ClientSession() as http:
+        page = (await _event(process, "demo.started"))["page"]
+        async with asyncio.timeout(20):
+            for path, found in (
+                ("v1/symbols?prefix=AAPL", lambda told: told["symbols"][0]["name"] == "Apple Inc."),
+                ("v1/quotes?symbols=AAPL,MSFT", lambda told: told["quotes"].keys() == {"AAPL", "MSFT"}),
+                ("v1/ticks/AAPL?limit=5", lambda told: len(told["ticks"]) == 5),
+                ("v1/candles/AAPL?interval=1s", lambda told: told["candles"]),
+            ):
+                told: dict[str, Any] = {"symbols": [{"name": ""}], "quotes": {}, "ticks": [], "candles": []}
+                while not found(told):
+                    async with http.get(page + path) as answer:
+                        told = await answer.json() if answer.status == 200 else told
+
+
 async def test_page() -> None:
     """The page and each file it names answer, under a policy that allows nothing inline; unbuilt it says so."""
     built = await asyncio.to_thread((FOLDER / INDEX).exists)

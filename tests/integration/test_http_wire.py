@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import gzip
+import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
@@ -23,11 +24,13 @@ from gateway.app import build_sessions
 from gateway.glance import Glance
 from gateway.settings import GatewaySettings
 from gateway.tape import Tape
+from gateway.wires.http import gate
 from gateway.wires.http.routes import Http
 from gateway.wires.problem import TABLE
 from services.broker.history import Answer, CandleAnswer, CandleQuestion, Question
 from services.errors import HistoryUnavailable
 from services.market.candle import Candle
+from services.market.day import Day
 from services.market.directory import Directory, DirectoryPart, Instrument, SessionState
 from services.market.position import Position
 from services.market.symbol import Symbol
@@ -88,7 +91,8 @@ class Market:
         ticks = tuple(
             (Position(7, seq), line(question.symbol, seq)) for seq in range(max(1, first), last + 1)[:500]
         )
-        return Answer(question, ticks if last else (), Position(7, last) if last else None, None)
+        day = Day(1, 100, 100, 100, 1, 2, Position(7, 40)) if question.after is None and last else None
+        return Answer(question, ticks if last else (), Position(7, last) if last else None, None, day)
 
     async def candles(self, question: CandleQuestion) -> CandleAnswer:
         """See `History`."""
@@ -302,6 +306,29 @@ async def test_history_is_away() -> None:
         assert len((await server.json("/v1/ticks/MSFT"))["ticks"]) == 9
 
 
+async def test_nobody_waits_for_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the ticks are live and history is slow, quotes come with an older day, or without one."""
+    monkeypatch.setattr("gateway.wires.http.recall.DAY_S", 0.0)
+    async with serving() as server:
+        server.market.follow(A, 60)
+        server.market.follow(M, 60)
+        assert (await server.json("/v1/quotes?symbols=AAPL"))["quotes"]["AAPL"]["day"]["seq"] == 40
+        server.market.answering.clear()
+        told = (await server.json("/v1/quotes?symbols=AAPL,MSFT"))["quotes"]
+        assert told["AAPL"]["day"]["seq"] == 40
+        assert told["MSFT"]["day"]["seq"] is None
+        assert told["MSFT"]["tick"]["seq"] == 60
+
+
+async def test_no_old_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody here follows a symbol and history has gone, what it said a while ago is no quote."""
+    monkeypatch.setattr("gateway.wires.http.recall.LAST_S", -1.0)
+    async with serving() as server:
+        await server.json("/v1/quotes?symbols=AAPL")
+        server.market.present = False
+        assert (await server.problem("/v1/quotes?symbols=AAPL"))["code"] == "history_unavailable"
+
+
 async def test_never_traded() -> None:
     """A symbol without a tick is missing from the quotes by name, and has an empty page."""
     async with serving() as server:
@@ -467,3 +494,25 @@ async def test_candles() -> None:
         assert len(told["candles"]) == 3
         await server.json("/v1/candles/AAPL?limit=90")
         assert len(server.market.asked) == 1
+
+
+async def test_who_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers that nobody takes are bounded: beyond it others are told to come again, until they are taken."""
+    monkeypatch.setattr(gate, "UNSENT_BYTES", 50_000)
+    async with serving(replay_ticks=1_000_000, http_burst=100_000) as server:
+        server.market.held[A] = 10_000
+        with socket.socket() as mute:
+            mute.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            mute.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(mute, ("127.0.0.1", server.port))
+            request = b"GET /v1/ticks/AAPL?after=7-0&limit=10000 HTTP/1.1\r\nHost: x\r\n\r\n"
+            await loop.sock_sendall(mute, 8 * request)  # the kernel takes 2.8 MB of what is answered
+            async with asyncio.timeout(20):
+                while (await server.get("/v1/symbols"))[0] == 200:  # noqa: ASYNC110 - over HTTP, no event
+                    await asyncio.sleep(0.02)
+            assert (await server.problem("/v1/symbols"))["code"] == "busy"
+            assert server.metric("unsent_bytes") > 50_000
+        async with asyncio.timeout(20):
+            while (await server.get("/v1/symbols"))[0] != 200:  # noqa: ASYNC110 - over HTTP, no event
+                await asyncio.sleep(0.02)

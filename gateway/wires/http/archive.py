@@ -7,14 +7,16 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from gateway.wires.http.figures import Figures, Source
-from gateway.wires.http.recall import Asked, Recall, Told
-from services.broker.history import Answer, CandleAnswer, CandleQuestion, History, Question
+from gateway.wires.http.recall import DAY_WAIT_S, Asked, Recall, Told
+from services.broker.history import ANSWER_S, Answer, CandleAnswer, CandleQuestion, History, Question
 from services.errors import HistoryUnavailable
 from services.market.symbol import Symbol
 from services.runtime.clock import Clock
 
 ATTEMPTS: Final = 2
 """Times that a question is put, 0.5 s each, before a request is told that history does not answer."""
+PATIENCE_S: Final = 2 * ATTEMPTS * ANSWER_S
+"""Seconds that quotes wait for history at most: twice what its answer, or its silence, takes."""
 
 
 class Archive:
@@ -27,23 +29,24 @@ class Archive:
     async def last(self, symbols: Iterable[tuple[Symbol, bool]]) -> Mapping[Symbol, Answer]:
         """Return the last tick and the day of each of *symbols*; the pair's truth: only its day is wanted.
 
-        Those that nobody answers about are left out.
+        Those that nobody answers about are left out.  Where only days are wanted, nobody waits long for them.
         """
         now = self._clock.monotonic()
         found: dict[Symbol, Answer] = {}
-        tasks: list[asyncio.Task[Told]] = []
+        asked: dict[Symbol, tuple[asyncio.Task[Told], bool]] = {}
         for symbol, live in symbols:
-            question = Question(symbol, None)
-            kept = self._kept(question, now, live=live)
+            kept = self._kept(Question(symbol, None), now, live=live)
             if isinstance(kept, Answer):
                 found[symbol] = kept
             else:
-                tasks.append(self._ask(question))
-        if tasks:
-            await asyncio.wait(tasks)
-        for task in tasks:
-            if not task.cancelled() and task.exception() is None and isinstance(answer := task.result(), Answer):
-                found[answer.question.symbol] = answer
+                asked[symbol] = self._ask(Question(symbol, None)), live
+        if asked:
+            patience = DAY_WAIT_S if all(live for _, live in asked.values()) else PATIENCE_S
+            await asyncio.wait([task for task, _ in asked.values()], timeout=patience)
+        for symbol, (task, live) in asked.items():
+            told = _result(task) or (self._recall.old(Question(symbol, None), now) if live else None)
+            if isinstance(told, Answer):
+                found[symbol] = told
         return found
 
     async def answer(self, question: Question) -> Answer:
@@ -108,3 +111,8 @@ class Archive:
         if isinstance(question, Question):
             return await self._history.ask(question)
         return await self._history.candles(question)
+
+
+def _result(task: asyncio.Task[Told]) -> Told | None:
+    """Return what *task* was told; None: nothing, or nothing yet."""
+    return task.result() if task.done() and not task.cancelled() and task.exception() is None else None

@@ -45,9 +45,13 @@ class Quote(NamedTuple):
 
 
 def quote(instrument: Instrument, glance: Glance, answer: Answer | None) -> Quote:
-    """Return the newest that the tape (*glance*) and history (None: no answer) know of a symbol."""
+    """Return the newest that the tape (*glance*) and history (None: no answer) know of a symbol.
+
+    A tape to which no ticks come any more is no quote by itself.
+    """
     told = answer.ticks[-1] if answer is not None and answer.ticks else None
-    known = [tick for tick in (glance.newest, told) if tick is not None]
+    seen = glance.newest if glance.bound or answer is not None else None
+    known = [tick for tick in (seen, told) if tick is not None]
     tick = max(known, key=lambda each: each[0], default=None)
     day = None if answer is None else answer.day
     if tick is not None:

@@ -12,6 +12,8 @@ LAST_S: Final = 0.25
 """Seconds that a symbol's last tick is given again where nobody here follows the symbol, and that candles are."""
 DAY_S: Final = 1.0
 """Seconds that a symbol's day is given again, beside a tick that is live."""
+DAY_WAIT_S: Final = 0.1
+"""Seconds that quotes wait for days where every tick is live: then they go without those that have not come."""
 END_S: Final = 0.1
 """Seconds that a page is given again that ends where history ended."""
 PAGE_S: Final = 10.0
@@ -50,6 +52,10 @@ class Recall:
         if found is None:
             return None
         return self._memo.get(question, now - _age(found, live=live))
+
+    def old(self, question: Asked, now: float) -> Told | None:
+        """Return whatever was answered in the last `PAGE_S`: a day says itself up to where it counts."""
+        return self._memo.get(question, now - PAGE_S)
 
     def keep(self, told: Told, now: float) -> Told:
         """Keep *told*, and return what is to be given: of two last ticks the later one.

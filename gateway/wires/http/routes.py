@@ -67,7 +67,7 @@ class Http:
 
     def add_rest(self, application: web.Application) -> None:
         """Say of every other path below /v1 that it is not there; to be called after all other wires."""
-        application.router.add_get("/v1/{rest:.+}", self._front.handler(Route.NONE, None, _nothing))
+        application.router.add_get("/v1/{rest:.*}", self._front.handler(Route.NONE, None, _nothing))
 
 
 async def _nothing(visit: Visit) -> Content:

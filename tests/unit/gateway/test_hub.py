@@ -919,3 +919,22 @@ def test_a_client_that_resumes_has_one_allowance() -> None:
         Gap(B, 1, 31, None, GapReason.UNAVAILABLE)
     ]
     assert other.outbox.allowance is None
+
+
+def test_a_glance() -> None:
+    """Without following a symbol one sees what is known of it: its tape, whether ticks come, the newest mark."""
+    floor = Floor()
+    glance = floor.hub.lines.glance(A)
+    assert (glance.bound, glance.newest, glance.mark, glance.current) == (False, None, None, False)
+    floor.beat({A: 4})
+    assert floor.hub.lines.glance(A).mark == Position(1, 4)
+    floor.subscribe(A)
+    floor.open()
+    floor.live(A, 3)
+    glance = floor.hub.lines.glance(A)
+    assert (glance.bound, glance.newest, glance.current) == (True, (Position(1, 3), tick(A, 3)), False)
+    floor.live(A, 4)
+    assert floor.hub.lines.glance(A).current
+    floor.hub.lines.disconnect(floor.now)
+    glance = floor.hub.lines.glance(A)
+    assert (glance.bound, glance.newest, glance.current) == (False, (Position(1, 4), tick(A, 4)), False)

@@ -73,6 +73,20 @@ def test_origins() -> None:
     assert house.keeper.greet(caller(origin="null"), NOW) is refusal.ORIGIN
 
 
+def test_a_plain_request_takes_no_place() -> None:
+    """A gateway that is full answers plain requests, one that is about to end does not; nothing is counted."""
+    house = House(burst=1)
+    house.room = refusal.FULL
+    for _ in range(5):
+        assert house.keeper.visit(caller()) is None
+    assert house.keeper.visit(caller(origin="https://other.example")) is refusal.ORIGIN
+    house.room = refusal.DRAINING
+    assert house.keeper.visit(caller()) is refusal.DRAINING
+    house.room = None
+    assert house.keeper.greet(caller(), NOW) is None
+    assert house.census.addresses == 0
+
+
 def test_a_place_without_a_token_becomes_somebody_s() -> None:
     """A place whose token comes later counts for its subject from then on, until its client has gone."""
     house = House(per_subject=1)

@@ -85,3 +85,16 @@ def test_an_empty_directory_is_known() -> None:
     assert directory.add(whole("main", 1)) == {}
     assert directory.known
     assert len(directory) == 0
+
+
+def test_changes_are_counted() -> None:
+    """Whoever keeps something made of the directory sees by a number whether it has changed."""
+    directory = Directory()
+    directory.add(whole("main", 1, "A", "B"))
+    assert directory.changes == 1
+    directory.add(whole("main", 2, "A", "B"))
+    assert directory.changes == 1
+    directory.add(whole("main", 3, "A"))
+    assert directory.changes == 2
+    directory.add(whole("other", 1, "C"))
+    assert directory.changes == 3

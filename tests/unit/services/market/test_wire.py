@@ -22,6 +22,8 @@ from services.market.wire import (
     format_price,
     last_seqs,
     message_id,
+    read_values,
+    splice_epoch,
     splice_skipped,
     with_context,
 )
@@ -67,6 +69,25 @@ def test_ticks_survive(tick: Tick) -> None:
     fields = json.loads(line)
     assert list(fields)[:4] == ["seq", "ts", "symbol", "price"]
     assert fields["volume"] == tick.volume
+
+
+@given(ticks())
+def test_values_are_read_as_they_are_written(tick: Tick) -> None:
+    """The values of a line, with its names put back, are the line."""
+    line = encode_tick(tick)
+    names = ("seq", "ts", "symbol", "price", "size", "bid", "ask", "bid_size", "ask_size", "volume")
+    values = [
+        f'"{value.decode()}"' if n == "symbol" else value.decode()
+        for n, value in zip(names, read_values(line), strict=True)
+    ]
+    assert "{" + ",".join(f'"{n}":{value}' for n, value in zip(names, values, strict=True)) + "}" == line.decode()
+
+
+@given(ticks(), counts)
+def test_an_epoch_is_put_in_front(tick: Tick, epoch: int) -> None:
+    """A line with its epoch is JSON whose other fields are the line's."""
+    line = encode_tick(tick)
+    assert json.loads(splice_epoch(line, epoch)) == {"epoch": epoch, **json.loads(line)}
 
 
 @given(tick=ticks(), place=st.integers(0, 300), byte=st.integers(0, 255))

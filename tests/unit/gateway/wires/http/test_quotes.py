@@ -50,6 +50,13 @@ def test_the_newest_counts() -> None:
         assert found.tick == (Position(7, seq), line(A, seq))
 
 
+def test_a_tape_that_has_ended() -> None:
+    """A tape to which nothing comes any more counts beside history's answer, and not without one."""
+    ended = live(6)._replace(bound=False)
+    assert quote(APPLE, ended, told(5)).tick == (Position(7, 6), line(A, 6))
+    assert quote(APPLE, ended, None).missing is NoSnapshot.UNAVAILABLE
+
+
 def test_missing() -> None:
     """Never traded is what history has nothing of; where nobody knows, that is said instead."""
     assert quote(APPLE, NOBODY, told(None)).missing is NoSnapshot.NEVER_TRADED
