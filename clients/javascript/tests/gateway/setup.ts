@@ -40,7 +40,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
     TICKWIRE_OPS_PORT: String(ops),
     TICKWIRE_RATE: "500",
   };
-  const demo = spawn(resolve(root, ".venv/bin/tickwire"), ["demo"], { cwd: root, env: environment, stdio: "ignore" });
+  const demo = spawn(resolve(root, ".venv/bin/tickwire"), ["demo"], {
+    cwd: root,
+    env: environment,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   const ended = new Promise<void>((done) => demo.once("exit", () => done()));
   const url = `http://127.0.0.1:${port}/`;
   const listens = await Promise.race([welcomes(url, performance.now() + START_MS), ended.then(() => false)]);
