@@ -160,3 +160,4 @@ class Reporter:
             if line.endswith(b"\n"):  # else the process was killed as it wrote
                 number, *words = json.loads(line)
                 self.feeds[number].take(*words)
+            await asyncio.sleep(0)  # a line that is there already is read without a turn of the loop
