@@ -11,7 +11,7 @@ PAGE_SOURCES := $(shell find $(WEB) clients/javascript/src -type f ! -path '*/no
 # What needs no container engine.  A folder that is not there yet is left out.
 SUITES := $(wildcard tests/unit $(CLIENT)/tests tests/contract tests/integration tests/model tests/faults)
 
-.PHONY: demo web wheel test autobahn monitoring dashboards faults soak check audit e2e bench bench-quick bench-micro clean help spec examples
+.PHONY: demo web wheel test autobahn monitoring dashboards faults soak check audit e2e bench bench-quick bench-micro clean help spec examples javascript
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -31,6 +31,10 @@ wheel: $(PAGE) ## a wheel with the page in it, into dist
 
 test: $(VENV)/.complete ## every test that needs no container engine, but the long ones of make faults
 	$(BIN)/pytest -m "not slow" $(SUITES)
+
+javascript: $(VENV)/.complete ## the JavaScript client: types, lint, tests, size, package, and real gateways that are killed
+	PATH=$$(deploy/node.sh) && export PATH && (cd clients/javascript && npm ci --no-fund --no-audit && npm run all) && \
+	  $(BIN)/pytest tests/javascript
 
 autobahn: $(VENV)/.complete ## the 301 cases of Autobahn's fuzzing client in sections 1 to 7, 9 and 10
 	$(BIN)/pytest tests/autobahn
