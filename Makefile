@@ -8,7 +8,7 @@ SOURCES := services gateway producer tickwire deploy/grafana tests benchmarks $(
 # What needs no container engine.  A folder that is not there yet is left out.
 SUITES := $(wildcard tests/unit $(CLIENT)/tests tests/contract tests/integration tests/model tests/faults)
 
-.PHONY: demo test autobahn monitoring dashboards faults soak check audit e2e examples bench bench-quick bench-micro clean help
+.PHONY: demo test autobahn monitoring dashboards faults soak check audit e2e bench bench-quick bench-micro clean help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -50,6 +50,7 @@ audit: $(VENV)/.complete ## known vulnerabilities in deploy/requirements.lock; s
 e2e: $(VENV)/.complete ## the Compose stack, with a real container engine; the page and the examples in a real browser
 	$(BIN)/pytest tests/e2e tests/browser tests/examples
 
+.PHONY: examples
 examples: $(VENV)/.complete ## React, Vue, Node and a server component, as a stranger runs them, against a demo that runs
 	$(BIN)/pytest tests/browser/test_frameworks.py tests/examples
 
