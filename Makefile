@@ -8,7 +8,7 @@ SOURCES := services gateway producer tickwire deploy/grafana tests benchmarks $(
 # What needs no container engine.  A folder that is not there yet is left out.
 SUITES := $(wildcard tests/unit $(CLIENT)/tests tests/contract tests/integration tests/model tests/faults)
 
-.PHONY: demo test autobahn monitoring dashboards faults soak check audit e2e bench bench-quick bench-micro clean help
+.PHONY: demo test javascript autobahn monitoring dashboards faults soak check audit e2e bench bench-quick bench-micro clean help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -19,6 +19,10 @@ demo: $(VENV)/.runtime ## everything in one process: a page with moving prices a
 
 test: $(VENV)/.complete ## every test that needs no container engine, but the long ones of make faults
 	$(BIN)/pytest -m "not slow" $(SUITES)
+
+javascript: $(VENV)/.complete ## the JavaScript client: types, lint, tests, size, package, and real gateways that are killed
+	PATH=$$(deploy/node.sh) && export PATH && (cd clients/javascript && npm ci --no-fund --no-audit && npm run all) && \
+	  $(BIN)/pytest tests/javascript
 
 autobahn: $(VENV)/.complete ## the 301 cases of Autobahn's fuzzing client in sections 1 to 7, 9 and 10
 	$(BIN)/pytest tests/autobahn

@@ -1,5 +1,5 @@
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  test: { include: ["tests/**/*.test.ts"], exclude: ["tests/react/**", "tests/vue/**"], testTimeout: 20_000 },
+  test: { include: ["tests/**/*.test.ts"], exclude: ["tests/gateway/**"], testTimeout: 20_000 },
 });

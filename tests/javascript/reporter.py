@@ -38,9 +38,12 @@ class Feed:
         self.faults: list[str] = []
         self.states: list[tuple[str, str | None]] = []
         self.errors: list[tuple[str, str]] = []
+        self.gateway = ""
+        """The address at which its connection stands, or stood last."""
         self.accounts: dict[str, dict[str, int]] = {}
         self.status: dict[str, Any] = {}
         self._takers: Mapping[str, Callable[..., object]] = {
+            "at": lambda url: setattr(self, "gateway", url),
             "in": self._frame,
             "out": lambda text: self.checker.sent(json.loads(text)),
             "tick": self._tick,
@@ -96,7 +99,9 @@ class Reporter:
 
     def __init__(self, wanted: Sequence[tuple[Sequence[str], Sequence[str], Mapping[str, object]]]) -> None:
         self.feeds = [Feed(f"javascript {number}", symbols) for number, (_, symbols, _) in enumerate(wanted)]
-        self._wanted = [{"urls": urls, "symbols": symbols, "options": options} for urls, symbols, options in wanted]
+        self._wanted = [
+            {"urls": urls, "symbols": symbols, "options": options} for urls, symbols, options in wanted
+        ]
         self._process: Process
         self._reading: asyncio.Task[None]
 
@@ -155,3 +160,4 @@ class Reporter:
             if line.endswith(b"\n"):  # else the process was killed as it wrote
                 number, *words = json.loads(line)
                 self.feeds[number].take(*words)
+            await asyncio.sleep(0)  # a line that is there already is read without a turn of the loop

@@ -30,7 +30,10 @@ feed.close();
 
 try {
   const [{ filename, files }] = JSON.parse(
-    execFileSync("npm", ["pack", "--json", "--pack-destination", folder], { cwd: here, encoding: "utf8" }).replace(/^[^[]*/, ""),
+    execFileSync("npm", ["pack", "--json", "--pack-destination", folder], { cwd: here, encoding: "utf8" }).replace(
+      /^[^[]*/,
+      "",
+    ),
   );
   const names = files.map(({ path }) => path).sort();
   const foreign = names.filter((name) => !/^(dist\/.*|README\.md|LICENSE|package\.json)$/.test(name));
@@ -63,7 +66,8 @@ try {
     run(process.execPath, join(here, "node_modules", path), ...words);
   }
   const built = readdirSync(join(folder, "dist/assets"));
-  if (!built.some((name) => name.startsWith("socket"))) throw new Error(`server-sent events are no chunk of their own: ${built}`);
+  if (!built.some((name) => name.startsWith("socket")))
+    throw new Error(`server-sent events are no chunk of their own: ${built}`);
   console.log(`npm pack: ${names.length} files install, type-check and build in an empty Vite project`);
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -2,8 +2,9 @@
 //
 //   node reporter.mjs '[{"urls": ["ws://…"], "symbols": ["AAPL"], "options": {}}]'
 //
-// Lines: [feed, "in" | "out", text], [feed, "tick", symbol, epoch, seq, skipped, snapshot], [feed, "gap", gap],
-// [feed, "epoch", change], [feed, "violation", violation], [feed, "state", state, transport],
+// Lines: [feed, "at", url] before each attempt to connect, [feed, "in" | "out", text],
+// [feed, "tick", symbol, epoch, seq, skipped, snapshot], [feed, "gap", gap], [feed, "epoch", change],
+// [feed, "violation", violation], [feed, "state", state, transport],
 // [feed, "error", code, message].  A line on standard input asks for [feed, "account", accounts, status] of each.
 import { createInterface } from "node:readline";
 import { connect } from "../dist/index.js";
@@ -24,7 +25,13 @@ function write() {
 }
 
 const feeds = JSON.parse(process.argv[2]).map(({ urls, symbols, options }, number) => {
-  const feed = connect(urls, { WebSocket, ...options });
+  class Told extends WebSocket {
+    constructor(url, protocols) {
+      super(url, protocols);
+      tell(number, "at", url);
+    }
+  }
+  const feed = connect(urls, { WebSocket: Told, ...options });
   feed.on("frame", ({ direction, text }) => tell(number, direction, text));
   feed.on("gap", (gap) => tell(number, "gap", gap));
   feed.on("epoch", (change) => tell(number, "epoch", change));

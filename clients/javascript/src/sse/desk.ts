@@ -197,7 +197,7 @@ export class Desk {
     if (status === 401) return { code: 4501, reason };
     const later = status > 499 || status === 408 || status === 429;
     if (later || (!problem && !only)) return { code: 1013, reason, after: after * 1000 };
-    return { code: 4503, reason };
+    return { code: status === 403 ? 4503 : 1002, reason };
   }
 
   // -------------------------------------------------------------------------------------------------------- candles

@@ -43,13 +43,13 @@ class Scripted {
     this.hear({ op: "welcome", protocol: 1, feed: "live", auth: "none", limits: {}, ...more });
   }
   accept(index = -1) {
-    const command = this.said.at(index);
-    const resume = (command?.resume ?? {}) as Record<string, object>;
-    const symbols = (command?.symbols as string[]).map((symbol) => [
+    const command = this.said.at(index) as Record<string, unknown>;
+    const resume = (command.resume ?? {}) as Record<string, object>;
+    const symbols = (command.symbols as string[]).map((symbol) => [
       symbol,
       resume[symbol] ?? { epoch: null, seq: null },
     ]);
-    this.hear({ op: "subscribed", id: command?.id, symbols: Object.fromEntries(symbols), rejected: {}, pending: 0 });
+    this.hear({ op: "subscribed", id: command.id, symbols: Object.fromEntries(symbols), rejected: {}, pending: 0 });
   }
   snapshot(symbol: string, seq: number) {
     this.hear({ op: "snapshot", epoch: 1, data: [raw(symbol, seq)], none: {} });

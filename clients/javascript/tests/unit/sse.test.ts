@@ -123,7 +123,7 @@ describe("the desk", () => {
     [401, { type: "/docs#no_token" }, 0, 4501],
     [401, { type: "/docs#token_expired" }, 0, 4401],
     [403, { type: "/docs#origin" }, 0, 4503],
-    [400, { type: "/docs#bad_parameter" }, 0, 4503],
+    [400, { type: "/docs#bad_parameter" }, 0, 1002],
     [503, { type: "/docs#busy" }, 7, 1013],
     [429, undefined, 2, 1013],
     [404, undefined, 0, 1013], // no gateway said so
