@@ -32,19 +32,19 @@ wheel: $(PAGE) ## a wheel with the page in it, into dist
 test: $(VENV)/.complete ## every test that needs no container engine, but the long ones of make faults
 	$(BIN)/pytest -m "not slow" $(SUITES)
 
-javascript: $(VENV)/.complete ## the JavaScript client: types, lint, tests, size, package, and real gateways that are killed
+javascript: $(VENV)/.complete ## the JavaScript client and the page: types, lint, tests, size, package, and real gateways that are killed
 	PATH=$$(deploy/node.sh) && export PATH && (cd clients/javascript && npm ci --no-fund --no-audit && npm run all) && \
-	  $(BIN)/pytest tests/javascript
+	  (cd $(WEB) && npm ci --no-fund --no-audit && npm run check && npm test) && $(BIN)/pytest tests/javascript
 
 autobahn: $(VENV)/.complete ## the 301 cases of Autobahn's fuzzing client in sections 1 to 7, 9 and 10
 	$(BIN)/pytest tests/autobahn
 
 SPEC := tests/spec
 spec: $(VENV)/.complete $(SPEC)/node_modules/.package-lock.json ## the OpenAPI and AsyncAPI documents: by the standards' schemas, through generators, and schemathesis against a gateway
-	$(BIN)/pytest $(SPEC)
+	PATH=$$(deploy/node.sh) && export PATH && $(BIN)/pytest $(SPEC)
 
-$(SPEC)/node_modules/.package-lock.json: $(SPEC)/package.json $(SPEC)/package-lock.json
-	cd $(SPEC) && npm ci --no-fund --no-audit
+$(SPEC)/node_modules/.package-lock.json: $(SPEC)/package.json $(SPEC)/package-lock.json | $(BIN)/python
+	PATH=$$(deploy/node.sh) && export PATH && cd $(SPEC) && npm ci --no-fund --no-audit
 	@touch $@
 
 monitoring: $(VENV)/.complete ## every dashboard's queries and every alert, from a real Prometheus that scrapes a system under load
@@ -71,11 +71,12 @@ check: $(VENV)/.complete ## format, lint, types, import rules, make audit, then 
 audit: $(VENV)/.complete ## known vulnerabilities in deploy/requirements.lock; says so where nobody can be asked
 	$(BIN)/python deploy/audit.py
 
-e2e: $(VENV)/.complete ## the Compose stack, with a real container engine; the page and the examples in a real browser
-	$(BIN)/pytest tests/e2e tests/browser tests/examples
+e2e: $(VENV)/.complete $(PAGE) ## the Compose stack, with a real container engine; the page and the examples in a real browser
+	PATH=$$(deploy/node.sh) && export PATH && $(BIN)/pytest tests/e2e tests/browser tests/examples
 
+.PHONY: examples
 examples: $(VENV)/.complete ## React, Vue, Node and a server component, as a stranger runs them, against a demo that runs
-	$(BIN)/pytest tests/browser/test_frameworks.py tests/examples
+	PATH=$$(deploy/node.sh) && export PATH && $(BIN)/pytest tests/browser/test_frameworks.py tests/examples
 
 bench: $(VENV)/.complete ## every benchmark, about 30 minutes; writes benchmarks/results
 	$(BIN)/python -m benchmarks
@@ -87,7 +88,8 @@ bench-micro: $(VENV)/.complete ## the pure parts of the hot path, with pytest-be
 	$(BIN)/pytest benchmarks/micro --benchmark-only
 
 clean: ## remove the environment and every cache
-	rm -rf $(VENV) $(WEB)/dist $(WEB)/node_modules build dist benchmarks/build *.egg-info $(CLIENT)/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(WEB)/dist build dist benchmarks/build *.egg-info $(CLIENT)/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find clients/javascript $(WEB) $(SPEC) examples -name node_modules -type d -prune -exec rm -rf {} +
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PAGE): $(PAGE_SOURCES) | $(BIN)/python

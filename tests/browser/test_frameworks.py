@@ -6,6 +6,7 @@ how often it was rendered.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -45,12 +46,17 @@ def _symbols(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def shown(framework: str, symbols: Path, rate: float) -> AsyncIterator[tuple[Page, Wire]]:
-    """Build the example's page, serve it beside a demo with *rate* ticks a second, and show it."""
+async def shown(
+    framework: str, symbols: Path, rate: float, command: str = "preview"
+) -> AsyncIterator[tuple[Page, Wire]]:
+    """Build the example's page, serve it beside a demo with *rate* ticks a second, and show it.
+
+    *command*: `preview` what was built, or `dev`, Vite's server for people who work on the page.
+    """
     folder = await nodejs.installed(framework, build=True)
     async with (
         demo(RATE=rate, SYMBOLS=symbols) as (_, addresses),
-        served(folder, "preview", addresses["page"]) as address,
+        served(folder, command, addresses["page"]) as address,
         page() as tab,
     ):
         wire = Wire(tab)
@@ -90,6 +96,7 @@ async def test_prices_move(framework: str, symbols: Path) -> None:
         first = await price.inner_text()
         await expect(price).not_to_have_text(first)
         await expect(tab.get_by_test_id("total")).not_to_have_text("0.00")
+        await expect(tab.get_by_test_id("minute")).to_have_text(re.compile(r"^\d+\.\d+ to \d+\.\d+$"))
 
 
 async def test_once_a_frame(framework: str, symbols: Path) -> None:
@@ -131,3 +138,12 @@ async def test_follows_what_is_shown(framework: str, symbols: Path) -> None:
         assert wire.names("unsubscribe") == ["MSFT"]
         assert wire.names("subscribe", candles="1m") == ["AAPL"]
         assert wire.connections == 1
+
+
+async def test_mounted_twice(framework: str, symbols: Path) -> None:
+    """Under Vite's development server, where React mounts everything twice, each symbol is asked for once."""
+    async with shown(framework, symbols, SLOW, command="dev") as (tab, wire):
+        await grows(tab, "AAPL", 10)
+        assert sorted(wire.names("subscribe")) == ["AAPL", "MSFT"]
+        assert wire.names("subscribe", candles="1m") == ["AAPL"]
+        assert wire.names("unsubscribe") == []

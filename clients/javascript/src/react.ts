@@ -35,7 +35,7 @@ export interface TickwireProviderProps {
  */
 export function TickwireProvider({ feed, url, options, frames, children }: TickwireProviderProps): ReactNode {
   const address = String(url);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new address is a reason to connect again; new objects of the same address, or of options, are made at each render
+  // Another address is a reason to connect again; a new object of the same one, or of options, is made at each render.
   const late = useMemo(() => (feed === undefined ? new LateFeed(url, options) : undefined), [feed, address]);
   const board = useMemo(() => new Board(feed ?? (late as Feed), frames), [feed, late, frames]);
   useEffect(() => late?.hold(), [late]);

@@ -57,8 +57,12 @@ export function createTickwire(source: Feed | TickwireSource): Plugin {
   return {
     install(app) {
       app.provide(KEY, board);
-      // Before Vue 3.5 nobody says that an application ends: its feed then stays until the page does.
-      if (late !== undefined) app.onUnmount?.(late.hold());
+      if (late === undefined) return;
+      const [leave, unmount] = [late.hold(), app.unmount];
+      app.unmount = () => {
+        unmount();
+        leave();
+      };
     },
   };
 }
