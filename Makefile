@@ -8,7 +8,7 @@ SOURCES := services gateway producer tickwire deploy/grafana tests benchmarks $(
 # What needs no container engine.  A folder that is not there yet is left out.
 SUITES := $(wildcard tests/unit $(CLIENT)/tests tests/contract tests/integration tests/model tests/faults)
 
-.PHONY: demo test autobahn monitoring dashboards faults soak check audit e2e bench bench-quick bench-micro clean help
+.PHONY: demo test autobahn spec monitoring dashboards faults soak check audit e2e bench bench-quick bench-micro clean help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -22,6 +22,14 @@ test: $(VENV)/.complete ## every test that needs no container engine, but the lo
 
 autobahn: $(VENV)/.complete ## the 301 cases of Autobahn's fuzzing client in sections 1 to 7, 9 and 10
 	$(BIN)/pytest tests/autobahn
+
+SPEC := tests/spec
+spec: $(VENV)/.complete $(SPEC)/node_modules/.package-lock.json ## the OpenAPI and AsyncAPI documents: by the standards' schemas, through generators, and schemathesis against a gateway
+	$(BIN)/pytest $(SPEC)
+
+$(SPEC)/node_modules/.package-lock.json: $(SPEC)/package.json $(SPEC)/package-lock.json
+	cd $(SPEC) && npm ci --no-fund --no-audit
+	@touch $@
 
 monitoring: $(VENV)/.complete ## every dashboard's queries and every alert, from a real Prometheus that scrapes a system under load
 	$(BIN)/pytest tests/monitoring

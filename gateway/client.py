@@ -79,13 +79,6 @@ class Client:
         follower = self.followers.get(symbol)
         return follower is not None and (follower.cursor != position or follower.settled)
 
-    def pending(self, symbol: Symbol) -> Request | None:
-        """The newest request that has *symbol* open or not answered yet."""
-        for request in reversed(self.requests):
-            if symbol in request.open or symbol in request.ready:
-                return request
-        return None
-
     @property
     def names(self) -> set[Symbol]:
         """Every symbol that it follows or has asked for."""

@@ -83,9 +83,9 @@ class Auth:
 
 Wish = Subscribe | SubscribeCandles
 """What is answered once the broker has bound its symbols."""
-Following = Subscribe | SubscribeCandles | Unsubscribe | UnsubscribeCandles | List
+FeedCommand = Subscribe | SubscribeCandles | Unsubscribe | UnsubscribeCandles | List
 """What the hub obeys."""
-Command = Following | Ping | Auth
+Command = FeedCommand | Ping | Auth
 
 
 def weight(command: Command, *, followed: int, most: int) -> int:

@@ -18,7 +18,7 @@ from gateway.admission.entitlement import ANYBODY, Entitlement
 from gateway.admission.limits import TokenBucket
 from gateway.candles.tally import CandleStanding, CandleTally
 from gateway.client import Client
-from gateway.commands import Following, List, Subscribe, SubscribeCandles, Unsubscribe, UnsubscribeCandles
+from gateway.commands import FeedCommand, List, Subscribe, SubscribeCandles, Unsubscribe, UnsubscribeCandles
 from gateway.frames import Status
 from gateway.glance import Glance
 from gateway.hub import Hub
@@ -154,7 +154,7 @@ class Feed:
         self._hub.leave(client, self._clock.monotonic())
         self._settle()
 
-    def obey(self, client: Client, command: Following) -> None:
+    def obey(self, client: Client, command: FeedCommand) -> None:
         """Carry out a command; answers arrive in the client's outbox, at once or later."""
         now = self._clock.monotonic()
         match command:

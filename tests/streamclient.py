@@ -13,6 +13,7 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
 from tests.checker import Checker
 from tests.tick_content import Frame
+from tests.written import WRITTEN
 
 DEADLINE: Final = 20.0
 """Seconds that a test waits at most, where it says nothing else: enough for a broker's restart on busy cores."""
@@ -24,8 +25,9 @@ Seen = Callable[[bytes], None]
 class StreamClient:
     """One logical client, on one connection at a time.
 
-    All frames pass through *checker*; the newest fifty that are no ticks are in *frames*, parsed, and all are
-    counted by op in *counts*.  *seen* is called with the raw text of each frame.
+    All frames pass through *checker*, and the first ones of each op past their schemas; the newest fifty that are
+    no ticks are in *frames*, parsed, and all are counted by op in *counts*.  *seen* is called with the raw
+    text of each frame.
     """
 
     def __init__(self, http: ClientSession, checker: Checker | None = None, *, seen: Seen | None = None) -> None:
@@ -38,6 +40,7 @@ class StreamClient:
         self._reader: asyncio.Task[None] | None = None
         self._waiters: set[asyncio.Event] = set()
         self._ids = 0
+        self._unwritten: list[str] = []
 
     async def __aenter__(self) -> Self:
         """Nothing is open yet: see `connect`."""
@@ -63,13 +66,18 @@ class StreamClient:
         return self.frames[0]
 
     async def close(self) -> None:
-        """Close the connection, if one is open; cursors are kept."""
+        """Close the connection, if one is open; cursors are kept.
+
+        Raises:
+            AssertionError: a frame came that the AsyncAPI document does not have.
+        """
         socket, reader = self._socket, self._reader
         self._socket = self._reader = None
         if socket is not None:
             await socket.close()
         if reader is not None:
             await asyncio.wait_for(reader, DEADLINE)
+        assert not self._unwritten, self._unwritten[:3]
 
     async def abort(self) -> None:
         """Drop the connection without a word."""
@@ -161,6 +169,7 @@ class StreamClient:
                 frame = received(message.data)
                 op = frame.get("op", "")
                 counts[op] += 1
+                self._unwritten += WRITTEN.faults(message.data)
                 if op != "ticks":
                     self.frames.append(frame)
                 if seen is not None:

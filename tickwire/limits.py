@@ -54,6 +54,27 @@ LIMITS: Final = (
         'tickwire_handshakes_total{result="too_fast"}',
     ),
     Limit(
+        "plain HTTP requests from one address",
+        ("http_rate", "http_burst"),
+        "{} per second, {} at once",
+        "HTTP 429 with `Retry-After`",
+        "tickwire_http_refused_total",
+    ),
+    Limit(
+        "plain HTTP requests answered at once, per worker",
+        ("gateway.wires.http.gate.UNDER_WAY",),
+        "{}",
+        "HTTP 503 with `Retry-After`",
+        "tickwire_http_under_way",
+    ),
+    Limit(
+        "bytes of their answers that clients have not taken, per worker",
+        ("gateway.wires.http.gate.UNSENT_BYTES",),
+        "{}",
+        "HTTP 503 with `Retry-After`",
+        "tickwire_http_unsent_bytes",
+    ),
+    Limit(
         "connections without a complete request",
         ("max_pending",),
         "{}",
@@ -145,10 +166,10 @@ LIMITS: Final = (
         'tickwire_commands_total{result="too_many_symbols"}',
     ),
     Limit(
-        "ticks of the past, per connection and minute",
+        "ticks of the past, per connection and minute; of HTTP per subject, or address",
         ("replay_ticks",),
         "{}",
-        "`gap` `unavailable` to null, then `snapshot`",
+        "`gap` `unavailable` to null, then `snapshot`; HTTP 429",
         "tickwire_replays_refused_total",
     ),
     Limit(

@@ -31,7 +31,7 @@ def test_count(benchmark: BenchmarkFixture, step: int) -> None:
         ts = BEGAN_US + seq * 20_000
         return encode_tick(Tick(seq, ts, AAPL, 23_000 + seq % 7, seq % 3, 1, 2, 3, 4, seq, 2)), ts
 
-    benchmark.pedantic(series.count, setup=lambda: (tick(), {}), rounds=20_000)
+    benchmark.pedantic(series.count, setup=lambda: (tick(), {}), rounds=20_000)  # type: ignore[no-untyped-call] # it has no types
     assert len(series) > 1
 
 
@@ -49,4 +49,4 @@ def test_update(benchmark: BenchmarkFixture) -> None:
         series.turn()
         return told
 
-    benchmark.pedantic(series.changes, setup=lambda: ((trade(),), {}), rounds=5_000)
+    benchmark.pedantic(series.changes, setup=lambda: ((trade(),), {}), rounds=5_000)  # type: ignore[no-untyped-call] # it has no types

@@ -20,8 +20,10 @@ from gateway.wires import framing
 from gateway.wires.inbound import Inbound, Message
 from gateway.wires.native.encode import encode
 from gateway.wires.native.parse import parse
+from gateway.wires.sse.speech import Speech
 from services.broker.rabbitmq.deliveries import Deliveries, Wanted
 from services.broker.rabbitmq.frames import Envelopes
+from services.market.position import Position
 from services.market.symbol import Symbol
 from services.market.tick import Tick
 from services.market.wire import decode_message, encode_tick, message_id
@@ -124,6 +126,16 @@ def test_spread_and_flush(benchmark: BenchmarkFixture) -> None:
     one_tick()
     benchmark(one_tick)
     assert {client.writes > 0 for client in clients} == {True}
+
+
+@pytest.mark.parametrize("symbols", [1, 10, 500])
+def test_sse_event(benchmark: BenchmarkFixture, symbols: int) -> None:
+    """What 20 ticks of a stream of so many symbols become, with its id: divide by 20."""
+    names = [Symbol(f"S{n:03}") for n in range(symbols)]
+    speech = Speech(names, {name: Position(1, 1) for name in names})
+    lines = [LINE.replace(b"AAPL", names[n % symbols].encode()) for n in range(20)]
+    (event,) = benchmark(lambda: [speech.frame(event) for event in speech.encode(lines, 0)])
+    assert event.count(b'"seq"') == 20
 
 
 def test_inbound_command(benchmark: BenchmarkFixture) -> None:

@@ -196,6 +196,31 @@ RECOVERY: Final = Row(
     ),
 )
 
+CANDLES: Final = Row(
+    "Candles",
+    (
+        graph(
+            "Candles followed",
+            "charts: symbols and intervals that anybody follows.  alone: without history, their first candle "
+            "is partial.  waiting: for history's answer.",
+            "none",
+            Query(total(chosen("tickwire_candles_charts")), "charts"),
+            Query(total(chosen("tickwire_candles_alone")), "alone"),
+            Query(total(chosen("tickwire_candles_waiting")), "waiting"),
+            decimals=0,
+        ),
+        graph(
+            "Candles begun, and updates",
+            "By reason: clients came, or ticks lacked, had a wrong time, or history came back.  withheld: a full "
+            "socket put an update off.",
+            "cps",
+            Query(events("tickwire_candles_resets_total", "reason"), "begun: {{reason}}"),
+            Query(rate("tickwire_candles_frames_total"), "frames"),
+            Query(rate("tickwire_candles_withheld_total"), "withheld"),
+        ),
+    ),
+)
+
 ENDS: Final = Row(
     "How connections end, and how far away clients are",
     (
@@ -229,5 +254,5 @@ GATEWAY: Final = Board(
     "Tickwire: gateway",
     "Fan-out, slow clients, repair, the process, and how connections end.",
     "label_values(tickwire_connections, instance)",
-    (FANOUT, SLOW, RECOVERY, RUNTIME, ENDS),
+    (FANOUT, SLOW, RECOVERY, CANDLES, RUNTIME, ENDS),
 )

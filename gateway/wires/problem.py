@@ -48,6 +48,7 @@ ORIGIN: Final = Kind("origin", 403, "Pages of this origin may not ask")
 UNKNOWN_SYMBOL: Final = Kind("unknown_symbol", 404, "There is no such symbol")
 NOT_FOUND: Final = Kind("not_found", 404, "There is no such resource")
 METHOD: Final = Kind("method_not_allowed", 405, "This resource does not know the method")
+TICKET_TOO_LONG: Final = Kind("ticket_too_long", 413, "No ticket has room for what the token says")
 TOO_FAST: Final = Kind("too_fast", 429, "Too many requests")
 CROWDED: Final = Kind("crowded", 429, "Too many connections")
 HISTORY_UNAVAILABLE: Final = Kind("history_unavailable", 503, "History does not answer")
@@ -68,6 +69,7 @@ TABLE: Final = (
     UNKNOWN_SYMBOL,
     NOT_FOUND,
     METHOD,
+    TICKET_TOO_LONG,
     TOO_FAST,
     CROWDED,
     HISTORY_UNAVAILABLE,
@@ -142,6 +144,16 @@ class Problem(Exception):
         }
         fields.update({name: value for name, value in more.items() if value is not None})
         return orjson.dumps(fields) + b"\n"
+
+
+def check_method(method: str, methods: Sequence[str]) -> None:
+    """Let *method* through if it is one of *methods*.
+
+    Raises:
+        Problem: 405.
+    """
+    if method not in methods:
+        raise Problem(METHOD, f"{method[:16]} is not known here.", allowed=methods, methods=methods)
 
 
 def refused(refusal: Refusal) -> Problem:

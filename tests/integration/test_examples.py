@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from tests.demos import demo
+from tests.guestdemo import demo
 from tests.fenced import ROOT
 
 EXAMPLES: Final = ROOT / "examples"

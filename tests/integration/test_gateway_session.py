@@ -20,7 +20,7 @@ from gateway.admission.entitlement import Entitlement
 from gateway.admission.refusal import Handshake
 from gateway.admission.revoked import Revoked
 from gateway.closing import GONE, INTERNAL, NORMAL, RESTART, TOO_BIG, TOO_MANY_COMMANDS, TOO_SLOW, Side
-from gateway.commands import EVERYTHING, List, Subscribe, Unsubscribe
+from gateway.commands import EVERYTHING, FeedCommand, List, Subscribe, Unsubscribe
 from gateway.counters import Counters, Eviction, Flood, Stage
 from gateway.frames import Accepted, Status, Subscribed, Subscriptions, Unsubscribed
 from gateway.outbox import Outbox
@@ -69,7 +69,7 @@ class ScriptedFeed:
         self.broken = False
         self.status: dict[str, Status] = {}
         self.clients: list[Follower] = []
-        self.commands: list[Subscribe | Unsubscribe | List] = []
+        self.commands: list[FeedCommand] = []
         self.left = asyncio.Event()
         self.seq = 0
         self._sessions = sessions
@@ -89,7 +89,7 @@ class ScriptedFeed:
         self.clients.remove(client)
         self.left.set()
 
-    def obey(self, client: Follower, command: Subscribe | Unsubscribe | List) -> None:
+    def obey(self, client: Follower, command: FeedCommand) -> None:
         """Note the command and answer at once."""
         if self.broken:
             raise ZeroDivisionError

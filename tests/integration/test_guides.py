@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from tests.demos import demo
+from tests.guestdemo import demo
 from tests.fenced import ROOT, Block, blocks
 
 GUIDES: Final = ROOT / "docs" / "guides"

@@ -44,7 +44,7 @@ class Figures:
         self.recalled: Counter[Source] = Counter(dict.fromkeys(Source, 0))
         self.made: Counter[Where] = Counter(dict.fromkeys(Where, 0))
         self.bytes = self.unchanged = self.refused = 0
-        self.under_way = self.pressing = 0
+        self.under_way = self.pressing = self.unsent = 0
 
     def answered(self, route: Route, status: int, seconds: float) -> None:
         """Count one request."""

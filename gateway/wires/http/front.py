@@ -146,8 +146,7 @@ class Front:
 
     def _unsent(self) -> int:
         """Return the bytes of answers that clients have not taken yet."""
-        if not self._sending:
-            return 0
         waiting = {transport: transport.get_write_buffer_size() for transport in self._sending}
         self._sending = {transport for transport, size in waiting.items() if size and not transport.is_closing()}
-        return sum(waiting.values())
+        self._figures.unsent = sum(waiting.values())
+        return self._figures.unsent

@@ -16,12 +16,12 @@ from gateway.wires.problem import (
     DELAYED_UNAVAILABLE,
     FEED_UNAVAILABLE,
     HISTORY_UNAVAILABLE,
-    METHOD,
     NOT_ENTITLED,
     TOKEN_IN_URL,
     TOO_FAST,
     UNKNOWN_SYMBOL,
     Problem,
+    check_method,
 )
 from services.market.directory import Directory, Instrument
 from services.market.symbol import Symbol
@@ -42,8 +42,7 @@ def check(method: str, leaked: str | None, under_way: int, unsent: int) -> None:
     Raises:
         Problem: 405, 400 or 503.
     """
-    if method not in METHODS:
-        raise Problem(METHOD, f"{method[:16]} is not known here.", allowed=METHODS, methods=METHODS)
+    check_method(method, METHODS)
     if leaked is not None:
         said = f"{leaked} stands in the URL, where logs keep it: a token comes in Authorization."
         raise Problem(TOKEN_IN_URL, said, parameter=leaked, allowed="the header Authorization: Bearer <token>")

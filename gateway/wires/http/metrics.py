@@ -61,6 +61,11 @@ class HttpCollector(Collector):
         for name, meaning, value in (
             ("under_way", "Requests that are being answered.", figures.under_way),
             ("pressing", "Answers that are being compressed in threads.", figures.pressing),
+            (
+                "unsent_bytes",
+                "Bytes of answers that clients had not taken when the last request came.",
+                figures.unsent,
+            ),
             ("kept", "Answers of history that are kept.", self._recall.entries),
             ("kept_bytes", "Bytes of the answers of history that are kept.", self._recall.bytes),
             ("doubts", "Positions asked from that nobody knows.", len(self._doubts)),

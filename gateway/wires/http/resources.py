@@ -9,7 +9,7 @@ from gateway.glance import Glance
 from gateway.wires.http import gate
 from gateway.wires.http.answer import Content
 from gateway.wires.http.archive import Archive
-from gateway.wires.http.candles import asked, candles
+from gateway.wires.http.candles import Drawing, asked
 from gateway.wires.http.doubts import Doubts
 from gateway.wires.http.front import Visit
 from gateway.wires.http.listing import Index, listed, listing
@@ -21,7 +21,7 @@ from gateway.wires.http.query import (
     symbols_query,
     ticks_query,
 )
-from gateway.wires.http.quotes import quote, quotes
+from gateway.wires.http.quotes import Days, quote, quotes
 from gateway.wires.http.sheet import Sheet
 from gateway.wires.http.ticks import Writing
 from services.broker.history import CandleQuestion
@@ -57,7 +57,7 @@ class Resources:
     ) -> None:
         self._feed, self._archive, self._clock, self._doubts = feed, archive, clock, doubts
         self._rates, self._past = rates, past
-        self._index = Index()
+        self._index, self._days, self._drawing = Index(), Days(), Drawing()
 
     async def symbols(self, visit: Visit) -> Content:
         """The directory, as far as the client may follow it."""
@@ -76,7 +76,7 @@ class Resources:
         answers = await self._archive.last((s, self._feed.glance(s).current) for s in query.symbols)
         told = [quote(each, self._feed.glance(each.symbol), answers.get(each.symbol)) for each in found]
         gate.some(told)
-        return quotes(told, visit.form)
+        return quotes(told, visit.form, self._days)
 
     async def ticks(self, visit: Visit) -> Content:
         """Ticks after a position, or the newest ones."""
@@ -95,7 +95,7 @@ class Resources:
             if sheet.asked:
                 amount = sheet.remembered + sheet.asked * gate.QUESTION_TICKS
                 self._past.spend(visit.client, self._clock.monotonic(), amount)
-        return writing.content(query, sheet)
+        return writing.content(query, sheet, visit.parameters.asked)
 
     async def candles(self, visit: Visit) -> Content:
         """The newest candles of a symbol."""
@@ -106,7 +106,7 @@ class Resources:
             answer = await self._archive.candles(question)
         except HistoryUnavailable:
             raise gate.no_history() from None
-        return candles(query, answer.candles, visit.form, self._clock.wall_us())
+        return self._drawing.content(query, answer.candles, visit.form, self._clock.wall_us())
 
     def _instruments(self, symbols: tuple[Symbol, ...], visit: Visit, parameter: str) -> list[Instrument]:
         feed, entitlement = self._feed, visit.entitlement

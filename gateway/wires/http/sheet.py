@@ -7,7 +7,7 @@ the end, so sheets laid one after another are as complete as a connection.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -17,8 +17,8 @@ from services.broker.history import PAGE_BYTES, Answer, Question
 from services.market.position import Position
 from services.market.symbol import Symbol
 
-SLICE: Final = 500
-"""Ticks that are taken from a tape at once: 0.1 ms, or 0.6 ms as CSV."""
+SLICE: Final = 125
+"""Most ticks of a stretch, which is written in one turn of the loop: 0.03 ms, or 0.4 ms as CSV."""
 LONGEST_TICK: Final = 320
 """Bytes that no tick exceeds: a page of history with less room left may have been cut."""
 
@@ -140,26 +140,26 @@ class Sheet:
         tape, cursor = glance.tape, self.cursor
         if tape is None or cursor is None or not tape.reaches(cursor):
             return
-        lines = list(islice(tape.after(cursor), self.left))
-        for start in range(0, len(lines), SLICE):
-            part = lines[start : start + SLICE]
-            first = cursor.seq + 1 + start
-            self._take([(Position(cursor.epoch, first + i), line) for i, line in enumerate(part)])
+        lines = islice(tape.after(cursor), self.left)
+        self._take([(Position(cursor.epoch, seq), line) for seq, line in enumerate(lines, cursor.seq + 1)])
 
     def _take(self, ticks: Ticks) -> None:
-        """Add *ticks*, which rise from the cursor, and name what is missing before each."""
-        holes: list[tuple[int, Hole]] = []
-        cursor = self.cursor
+        """Add *ticks*, which rise from the cursor."""
+        self.left -= len(ticks)
+        for start in range(0, len(ticks), SLICE):
+            part = ticks[start : start + SLICE]
+            self._unread.append(Stretch(part, tuple(self._holes(part))))
+            self.cursor, self._owed = part[-1][0], True
+
+    def _holes(self, ticks: Ticks) -> Iterator[tuple[int, Hole]]:
+        """Yield what is missing before each of *ticks*; before the first of the newest ones nothing is."""
+        cursor = self.cursor if self._owed else None
         for index, (position, _) in enumerate(ticks):
             if cursor is not None:
                 due = cursor.seq + 1 if position.epoch == cursor.epoch else 1
-                if position.seq > due and self._owed:
-                    holes.append((index, Hole(position.epoch, due, position.seq - 1, GapReason.LOST)))
-            cursor, self._owed = position, True
-        self.cursor = cursor
-        self.left -= len(ticks)
-        if ticks:
-            self._unread.append(Stretch(ticks, tuple(holes)))
+                if position.seq > due:
+                    yield index, Hole(position.epoch, due, position.seq - 1, GapReason.LOST)
+            cursor = position
 
     def _forget(self, cursor: Position, forgot: Position) -> None:
         """Name what history had, or may have had, and has no more; go on behind it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -39,13 +39,12 @@ class Writing:
         if piece:
             self._pieces.append(piece)
 
-    def content(self, query: TicksQuery, sheet: Sheet) -> Content:
-        """Return the answer; *sheet* has nothing unwritten."""
+    def content(self, query: TicksQuery, sheet: Sheet, asked: Mapping[str, str]) -> Content:
+        """Return the answer; *sheet* has nothing unwritten, *asked* are the parameters as they were given."""
         after = None if sheet.cursor is None else f"{sheet.cursor.epoch}-{sheet.cursor.seq}"
-        link = None if after is None else urlencode({"after": after, "limit": query.limit, "format": self._form})
-        return Content(
-            self._body(query, sheet, after), self._form, f"ticks-{query.symbol}", self._keep(query, sheet), link
-        )
+        link = None if after is None else urlencode({**asked, "after": after})
+        body = self._body(query, sheet, after)
+        return Content(body, self._form, f"ticks-{query.symbol}", self._keep(query, sheet), link)
 
     def _keep(self, query: TicksQuery, sheet: Sheet) -> int:
         known = all(hole.reason is not GapReason.UNKNOWN_POSITION for hole in self._holes)

@@ -12,7 +12,7 @@ from gateway.admission.doorkeeper import Seat
 from gateway.admission.entitlement import ANYBODY, Entitlement
 from gateway.admission.reception import Reception
 from gateway.admission.stay import Stay
-from gateway.commands import Following as Command
+from gateway.commands import FeedCommand
 from gateway.counters import Counters
 from gateway.frames import Status
 from gateway.outbox import Outbox
@@ -71,7 +71,7 @@ class ClientFeed(Protocol):
         """Let a client go."""
         ...
 
-    def obey(self, client: Any, command: Command) -> None:
+    def obey(self, client: Any, command: FeedCommand) -> None:
         """Carry out a command; answers arrive in the outbox."""
         ...
 

@@ -12,17 +12,13 @@ from gateway.wires.http import candles, listing, quotes, ticks
 from gateway.wires.http.answer import Content
 from gateway.wires.http.query import CandlesQuery, Form, TicksQuery
 from gateway.wires.http.sheet import Sheet
-from gateway.wires.spec.samples import AAPL, APPLE, DAY, EPOCH, LINE, NOW, TRADE
+from gateway.wires.spec.samples import AAPL, APPLE, DAY, GROWING, LINE, MOMENT, TRADE
 from services.broker.history import Answer, Question
-from services.market.candle import MINUTE, Candle
 from services.market.position import Position
 
-BEFORE: Final = Position(EPOCH, TRADE.seq - 1)
-AT: Final = Position(EPOCH, TRADE.seq)
+BEFORE: Final = Position(MOMENT.epoch, TRADE.seq - 1)
+AT: Final = Position(MOMENT.epoch, TRADE.seq)
 NOTHING: Final = Glance(bound=False, tape=None, mark=None)
-GROWING: Final = Candle(
-    AAPL, MINUTE, NOW // 60_000_000 * 60_000_000, DAY.began, EPOCH, 26844, 26849, 26844, 26847, 5743, 41, 2
-)
 
 
 class Sample(NamedTuple):
@@ -52,7 +48,7 @@ def past() -> Sample:
         sheet.answer(Answer(Question(AAPL, BEFORE), ((AT, LINE),), AT, None))
         for stretch in sheet.written():
             writing.add(stretch)
-        return writing.content(query, sheet)
+        return writing.content(query, sheet, {})
 
     return _sample(content)
 
@@ -60,7 +56,7 @@ def past() -> Sample:
 def charted() -> Sample:
     """Return an answer of `/v1/candles/{symbol}`."""
     query = CandlesQuery(AAPL, "1m", 300)
-    return _sample(lambda form: candles.candles(query, [GROWING], form, NOW))
+    return _sample(lambda form: candles.candles(query, [GROWING], form, MOMENT.us))
 
 
 def _sample(content: Callable[[Form], Content]) -> Sample:

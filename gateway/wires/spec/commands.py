@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Final
 
-from gateway.commands import EVERYTHING
-from gateway.wires.native.parse import DEFAULT_HISTORY, LARGEST, LEAST_RATE, MOST_HISTORY, MOST_RATE
+from gateway.commands import EVERYTHING, SubscribeCandles
+from gateway.wires.native.parse import LARGEST, LEAST_RATE, MOST_HISTORY, MOST_RATE
 from gateway.wires.spec.bounds import Bounds
 from gateway.wires.spec.message import Message, message
-from gateway.wires.spec.samples import EPOCH
+from gateway.wires.spec.samples import MOMENT
 from gateway.wires.spec.vocabulary import (
     Schema,
     choice,
@@ -25,6 +26,7 @@ from gateway.wires.spec.vocabulary import (
 )
 from services.market.candle import INTERVALS
 
+_HISTORY: Final = next(field.default for field in fields(SubscribeCandles) if field.name == "history")
 _NAMES: Final = ["AAPL", "MSFT"]
 
 
@@ -83,7 +85,12 @@ def _subscribe(bounds: Bounds) -> Message:
         [
             {"op": "subscribe", "id": 1, "symbols": _NAMES},
             {"op": "subscribe", "id": 2, "symbols": ["AAPL"], "max_rate": 2},
-            {"op": "subscribe", "id": 3, "symbols": ["AAPL"], "resume": {"AAPL": {"epoch": EPOCH, "seq": 1041}}},
+            {
+                "op": "subscribe",
+                "id": 3,
+                "symbols": ["AAPL"],
+                "resume": {"AAPL": {"epoch": MOMENT.epoch, "seq": 1041}},
+            },
         ],
         optional=("max_rate", "snapshot", "resume"),
         answers=("subscribed", "error"),
@@ -100,7 +107,7 @@ def _subscribe_candles(bounds: Bounds) -> Message:
             "id": _id(),
             "symbols": names(bounds),
             "candles": _candles(),
-            "history": history | {"default": DEFAULT_HISTORY},
+            "history": history | {"default": _HISTORY},
         },
         [{"op": "subscribe", "id": 7, "symbols": ["AAPL"], "candles": "1m", "history": 3}],
         optional=("history",),

@@ -76,14 +76,13 @@ def _examples(responses: Mapping[str, Any]) -> Iterator[Html]:
 
 
 def problems(openapi: Mapping[str, Any]) -> Chapter:
-    """Return the chapter about everything that can go wrong; a problem's `type` leads to its entry."""
-    entries = [
-        Entry(
-            entry["code"], code(entry["code"]), entry["code"], prose(f"{entry['title']}: HTTP {entry['status']}.")
-        )
+    """Return the chapter about everything that can go wrong; a problem's `type` leads to its row."""
+    rows = [
+        (tag("code", plain(entry["code"]), id=entry["code"]), plain(str(entry["status"])), prose(entry["title"]))
         for entry in openapi["x-problems"]
     ]
     opening = paragraphs(
         "An error's body is `application/problem+json` (RFC 9457), its `code` one of these; its `type` leads here."
     )
-    return Chapter("problems", "Problems", opening, entries)
+    listed = table("Problems", ("Code", "Status", "Meaning"), rows)
+    return Chapter("problems", "Problems", joined([opening, listed]), [])

@@ -12,6 +12,7 @@ from gateway.wires.spec.vocabulary import (
     nullable,
     price,
     symbol,
+    truth,
 )
 from services.market.directory import SessionState
 
@@ -66,8 +67,10 @@ def candle() -> Schema:
             "close": price("Its last trade."),
             "volume": integer("Traded during it.", least=1),
             "trades": integer("How many trades.", least=1),
+            "partial": truth("True: some of its trades may be missing.  Left out where none is."),
         },
         "What the trades of one second or one minute did.",
+        optional=("partial",),
     )
 
 

@@ -47,12 +47,15 @@ def joined(parts: Iterable[Html], between: str = "") -> Html:
 
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Html]]) -> Html:
     """Return a table that scrolls by itself where it is wider than the page; the first cell names its row."""
-    lines = [
-        tag("tr", tag("th", first, scope="row"), *(tag("td", cell) for cell in rest)) for first, *rest in rows
-    ]
+    lines = [tag("tr", tag("th", first, scope="row"), *_cells(head[1:], rest)) for first, *rest in rows]
     names = tag("tr", *(tag("th", plain(name), scope="col") for name in head))
     whole = tag("table", tag("caption", plain(caption)), tag("thead", names), tag("tbody", *lines))
-    return tag("div", whole, class_="wide", tabindex="0", role="region", aria_label=caption)
+    return tag("div", whole, class_="wide", tabindex="0", role="group", aria_label=caption)
+
+
+def _cells(names: Sequence[str], cells: Sequence[Html]) -> list[Html]:
+    """Return the other cells of a row; on a phone each says what it is."""
+    return [tag("td", cell, data_label=name) for name, cell in zip(names, cells, strict=True)]
 
 
 def _attribute(key: str) -> str:

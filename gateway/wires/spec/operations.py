@@ -9,10 +9,10 @@ from gateway.wires import problem
 from gateway.wires.http import query as limits
 from gateway.wires.problem import Kind
 from gateway.wires.spec import answersamples, parameters, tables
-from gateway.wires.spec.answers import CSV, JSON, content, found, problems
+from gateway.wires.spec.answers import CSV, JSON, content, found, problems, stated
 from gateway.wires.spec.answersamples import Sample
 from gateway.wires.spec.bounds import Bounds
-from gateway.wires.spec.samples import EPOCH
+from gateway.wires.spec.samples import MOMENT
 from gateway.wires.spec.vocabulary import choice, fields, integer, ref, symbol, text
 from services.broker.tickets import TICKET_S
 
@@ -29,6 +29,7 @@ DOOR: Final = (
 """What may happen to any request."""
 TOKEN: Final = (problem.NO_TOKEN, problem.TOKEN_REFUSED, problem.TOKEN_EXPIRED)
 """What may happen to any request where a token is asked for."""
+_TICKET: Final = (problem.TICKET_TOO_LONG, problem.ORIGIN, problem.TOO_FAST, problem.BUSY)
 SYMBOL: Final = (
     problem.UNKNOWN_SYMBOL,
     problem.NOT_ENTITLED,
@@ -111,7 +112,7 @@ def ticks() -> Call:
         "What is missing between them is named in `gaps`: one answer after another is as complete as a stream.",
         (
             parameters.one_symbol(),
-            parameters.query("after", {**after, "pattern": tables.POSITION}, example=f"{EPOCH}-1606"),
+            parameters.query("after", {**after, "pattern": tables.POSITION}, example=f"{MOMENT.epoch}-1606"),
             parameters.limit("Most ticks in the answer.", most=limits.MOST_TICKS, usual=limits.TICKS),
         ),
         "Ticks",
@@ -152,7 +153,12 @@ def ticket() -> Operation:
         f"`?ticket=…`, within {TICKET_S:g} s.",
         "security": [{"bearer": []}],
         "responses": {
-            "201": {"description": "A ticket.", "content": content(JSON, body, example)},
+            "201": {
+                "description": "A ticket.",
+                "headers": stated("Cache-Control"),
+                "content": content(JSON, body, example),
+            },
+            **problems((*TOKEN, *_TICKET)),
         },
     }
 

@@ -11,10 +11,19 @@ from typing import Any, Final
 from gateway.wires.spec.chapter import Chapter, Entry
 from gateway.wires.spec.httpchapters import calls, problems
 from gateway.wires.spec.markup import Html, code, paragraphs, plain, prose, tag
-from gateway.wires.spec.shapes import field_table, meaning
+from gateway.wires.spec.shapes import example, field_table, meaning
 from gateway.wires.spec.streamchapters import closed_lists, closes, commands, events, frames
 from gateway.wires.spec.vocabulary import Schema
 
+_LIVE: Final = """\
+$ curl -N 'http://HOST/v1/sse?symbols=AAPL'
+
+const stream = new WebSocket("wss://HOST/v1/stream", "tickwire.v1");
+stream.onmessage = ({ data }) => console.log(JSON.parse(data));
+stream.onopen = () => stream.send('{"op":"subscribe","id":1,"symbols":["AAPL"]}');"""
+_PLAIN: Final = """\
+$ curl 'http://HOST/v1/quotes?symbols=AAPL,MSFT'
+$ curl 'http://HOST/v1/candles/AAPL?interval=1m&format=csv'"""
 STYLE: Final = "docs/style.css"
 """Where the page looks for its style, seen from `/docs`."""
 
@@ -54,6 +63,7 @@ def _head() -> Html:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", plain("Tickwire: the wires")),
+        tag("link", rel="icon", href="./icon.svg", type="image/svg+xml"),
         tag("link", rel="stylesheet", href=STYLE),
     )
 
@@ -78,15 +88,18 @@ def _contents(chapters: Sequence[Chapter]) -> Html:
 
 def _start(openapi: Mapping[str, Any], asyncapi: Mapping[str, Any]) -> Chapter:
     ways = {
-        **asyncapi["components"]["securitySchemes"],
         **openapi["components"]["securitySchemes"],
+        **asyncapi["components"]["securitySchemes"],
     }
     asked = "security" in openapi
     first = "This gateway asks for a token." if asked else "This gateway asks nobody for a token."
     rows = [tag("li", prose(f"`{name}`: {way['description']}")) for name, way in ways.items()] if asked else []
     opening = [
         paragraphs(asyncapi["info"]["description"]),
+        example(_LIVE),
+        tag("h3", plain("Plain HTTP")),
         paragraphs(openapi["info"]["description"]),
+        example(_PLAIN),
         tag("h3", plain("Tokens")),
         tag("p", plain(first)),
         *([tag("ul", *rows)] if rows else []),

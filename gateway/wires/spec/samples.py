@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
+from gateway.candles.growing import Growing
 from gateway.frames import (
     Accepted,
     Authorized,
@@ -33,7 +34,7 @@ from gateway.frames import (
 )
 from gateway.wires.native.encode import HEARTBEAT_S, encode, heartbeat, welcome
 from gateway.wires.native.faults import ErrorCode
-from services.market.candle import MINUTE
+from services.market.candle import MINUTE, Candle
 from services.market.day import Day
 from services.market.directory import Instrument, SessionState
 from services.market.position import Position
@@ -41,9 +42,16 @@ from services.market.symbol import Symbol
 from services.market.tick import Tick
 from services.market.wire import encode_tick, splice_skipped
 
-NOW: Final = 1_795_391_720_393_596
-"""Microseconds since 1970: the moment of all examples."""
-EPOCH: Final = 1_795_391_604_618
+
+class Moment(NamedTuple):
+    """A time in microseconds since 1970, and the epoch of the producer that runs then."""
+
+    us: int
+    epoch: int
+
+
+MOMENT: Final = Moment(1_795_391_720_393_596, 1_795_391_604_618)
+"""When all examples are said."""
 AAPL: Final = Symbol("AAPL")
 MSFT: Final = Symbol("MSFT")
 IBM: Final = Symbol("IBM")
@@ -54,52 +62,70 @@ LIMITS: Final = {
     "command_burst": 100,
     "max_rate": [0.1, 100.0],
 }
-APPLE: Final = Instrument(AAPL, "Apple Inc.", "NASDAQ", "USD", 2, 1, 26850, SessionState.OPEN, NOW - 3_600_000_000)
-DAY: Final = Day(NOW - 3_600_000_000, 26850, 26851, 26847, 145571, 2, Position(EPOCH, 1607))
-TRADE: Final = Tick(1607, NOW - 1_000, AAPL, 26847, 100, 26847, 26848, 10, 3, 145571, 2)
-QUOTE: Final = Tick(1622, NOW + 500_000, AAPL, 26847, 0, 26846, 26848, 4, 3, 145571, 2)
+APPLE: Final = Instrument(
+    AAPL, "Apple Inc.", "NASDAQ", "USD", 2, 1, 26850, SessionState.OPEN, MOMENT.us - 3_600_000_000
+)
+DAY: Final = Day(MOMENT.us - 3_600_000_000, 26850, 26851, 26847, 145571, 2, Position(MOMENT.epoch, 1607))
+TRADE: Final = Tick(1607, MOMENT.us - 1_000, AAPL, 26847, 100, 26847, 26848, 10, 3, 145571, 2)
+QUOTE: Final = Tick(1622, MOMENT.us + 500_000, AAPL, 26847, 0, 26846, 26848, 4, 3, 145571, 2)
 LINE: Final = encode_tick(TRADE)
 """A tick as the producer writes it."""
-CANDLE: Final = (
-    b'{"start":1795391700000000,"epoch":1795391604618,"open":268.44,"high":268.49,"low":268.44,"close":268.47,'
-    b'"volume":5743,"trades":41}'
+GROWING: Final = Candle(
+    AAPL,
+    MINUTE,
+    MOMENT.us // 60_000_000 * 60_000_000,
+    DAY.began,
+    MOMENT.epoch,
+    26844,
+    26849,
+    26844,
+    26847,
+    5743,
+    41,
+    2,
 )
 SAID: Final[dict[str, Sequence[Frame | bytes]]] = {
-    "authorized": (Authorized(6, NOW + 3_600_000_000, LIMITS), Authorized(None, NOW + 60_000_000, LIMITS)),
+    "authorized": (
+        Authorized(6, MOMENT.us + 3_600_000_000, LIMITS),
+        Authorized(None, MOMENT.us + 60_000_000, LIMITS),
+    ),
     "subscribed_candles": (Subscribed(7, {AAPL: Accepted(None, None)}, {}, 0, MINUTE),),
     "unsubscribed_candles": (Unsubscribed(8, (AAPL,), None, MINUTE),),
     "candles": (
-        Candles(AAPL, MINUTE, reset=True, rows=(CANDLE,)),
-        Candles(AAPL, MINUTE, reset=False, rows=(CANDLE,)),
+        Candles(AAPL, MINUTE, reset=True, rows=(Growing.of(GROWING, partial=True).text,)),
+        Candles(AAPL, MINUTE, reset=False, rows=(Growing.of(GROWING, partial=False).text,)),
     ),
     "subscribed": (
         Subscribed(1, {AAPL: Accepted(None, None)}, {Symbol("ZZZZ"): Rejection.UNKNOWN_SYMBOL}, 0),
-        Subscribed(2, {AAPL: Accepted(Position(EPOCH, 1041), 2.0)}, {}, 0),
+        Subscribed(2, {AAPL: Accepted(Position(MOMENT.epoch, 1041), 2.0)}, {}, 0),
     ),
     "unsubscribed": (Unsubscribed(4, (MSFT,), None), Unsubscribed(None, (MSFT,), "delisted")),
     "subscriptions": (
         Subscriptions(
             3,
             {
-                AAPL: Subscription(Position(EPOCH, 1628), 2.0, Following.CONFLATING),
+                AAPL: Subscription(Position(MOMENT.epoch, 1628), 2.0, Following.CONFLATING),
                 MSFT: Subscription(None, None, Following.BEHIND),
             },
         ),
         Subscriptions(3, {}, {AAPL: (MINUTE,)}),
     ),
-    "snapshot": (Snapshot(AAPL, EPOCH, LINE), Missing(IBM, NoSnapshot.NEVER_TRADED)),
+    "snapshot": (Snapshot(AAPL, MOMENT.epoch, LINE), Missing(IBM, NoSnapshot.NEVER_TRADED)),
     "day": (
         Today(APPLE, DAY),
         Today(APPLE, None),
     ),
     "ticks": (LINE, splice_skipped(encode_tick(QUOTE), 14)),
     "gap": (
-        Gap(AAPL, EPOCH, 1042, 1050, GapReason.LOST),
-        Gap(AAPL, EPOCH, 1_000_000_000, None, GapReason.UNKNOWN_POSITION),
+        Gap(AAPL, MOMENT.epoch, 1042, 1050, GapReason.LOST),
+        Gap(AAPL, MOMENT.epoch, 1_000_000_000, None, GapReason.UNKNOWN_POSITION),
     ),
-    "epoch": (Epoch(AAPL, EPOCH + 86_400_000),),
-    "session": (Session(AAPL, SessionState.HALTED, None, NOW),),
-    "status": (Status(live=False, since=NOW, shard="main"), Status(live=True, since=NOW, shard="main")),
+    "epoch": (Epoch(AAPL, MOMENT.epoch + 86_400_000),),
+    "session": (Session(AAPL, SessionState.HALTED, None, MOMENT.us),),
+    "status": (
+        Status(live=False, since=MOMENT.us, shard="main"),
+        Status(live=True, since=MOMENT.us, shard="main"),
+    ),
     "reconnect": (Reconnect(0, "restart"), Reconnect(0, "age")),
     "pong": (Pong(5),),
     "error": (
@@ -112,21 +138,21 @@ SAID: Final[dict[str, Sequence[Frame | bytes]]] = {
 
 def said(frame: Frame | bytes) -> Any:
     """Return *frame* (or a tick's bytes) as the native wire says it."""
-    (payload,) = encode([frame], NOW)
+    (payload,) = encode([frame], MOMENT.us)
     return orjson.loads(payload)
 
 
 def first_words() -> list[Any]:
     """Return a `welcome`."""
     payload = welcome(
-        "3fd1b00f0cb49c1c", sent_us=NOW, live=True, auth="none", limits=LIMITS, heartbeat_s=HEARTBEAT_S
+        "3fd1b00f0cb49c1c", sent_us=MOMENT.us, live=True, auth="none", limits=LIMITS, heartbeat_s=HEARTBEAT_S
     )
     return [orjson.loads(payload)]
 
 
 def silence() -> list[Any]:
     """Return a `heartbeat`."""
-    return [orjson.loads(heartbeat(NOW))]
+    return [orjson.loads(heartbeat(MOMENT.us))]
 
 
 def frames(kind: str) -> list[Any]:

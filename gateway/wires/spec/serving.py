@@ -17,6 +17,7 @@ from aiohttp import web
 from gateway.settings import GatewaySettings
 from gateway.wires.http.accept import takes_gzip
 from gateway.wires.http.answer import compress, make_etag, names
+from gateway.wires.problem import Problem, check_method
 from gateway.wires.spec.asyncapi import asyncapi
 from gateway.wires.spec.bounds import bounds
 from gateway.wires.spec.openapi import openapi
@@ -27,6 +28,7 @@ MAX_AGE_S: Final = 300
 STYLE: Final = Path(__file__).parent / "docs.css"
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
+METHODS: Final = ("GET", "HEAD")
 KEPT: Final = f"public, max-age={MAX_AGE_S}"
 _JSON: Final = "application/json"
 _OPEN: Final = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
@@ -49,6 +51,10 @@ class Document(NamedTuple):
 
     def answer(self, request: web.Request) -> web.Response:
         """Return the answer to *request*."""
+        try:
+            check_method(request.method, METHODS)
+        except Problem as problem:
+            return web.Response(status=problem.status, body=problem.body(), headers=problem.headers)
         small = takes_gzip(request.headers.get("Accept-Encoding", ""))
         tag = make_etag([self.body], gzip=small)
         headers = {**self.headers, "ETag": tag, "Cache-Control": KEPT, "Vary": "Accept-Encoding"}
@@ -73,7 +79,7 @@ def documents(settings: GatewaySettings) -> dict[str, Document]:
 def add_documents(application: web.Application, served: Mapping[str, Document]) -> None:
     """Serve them."""
     for path, document in served.items():
-        application.router.add_get(path, _answering(document))
+        application.router.add_route("*", path, _answering(document))
 
 
 def _answering(document: Document) -> Handler:

@@ -12,6 +12,7 @@ from gateway.wires.spec.vocabulary import SCHEMAS, Schema
 
 _WIDTH: Final = 88
 """Characters of an example that still stand in one line."""
+_INDENT: Final = "  "
 
 
 def field_table(caption: str, schema: Schema) -> Html:
@@ -78,6 +79,17 @@ def example(value: Any) -> Html:
     return tag("pre", tag("code", plain(value if isinstance(value, str) else _json(value))), tabindex="0")
 
 
-def _json(value: Any) -> str:
+def _json(value: Any, depth: int = 0, used: int = 0) -> str:
+    """Return *value* as JSON, *depth* levels deep and behind *used* characters: what fits a line stands in one."""
     line = json.dumps(value, ensure_ascii=False)
-    return line if len(line) <= _WIDTH else json.dumps(value, ensure_ascii=False, indent=2)
+    if used + len(line) <= _WIDTH or not isinstance(value, dict | list):
+        return line
+    margin = _INDENT * (depth + 1)
+    names = [f"{json.dumps(name)}: " for name in value] if isinstance(value, dict) else [""] * len(value)
+    inner = value.values() if isinstance(value, dict) else value
+    lines = [
+        f"{margin}{name}{_json(of, depth + 1, len(margin) + len(name))}"
+        for name, of in zip(names, inner, strict=True)
+    ]
+    opened, closed = "{}" if isinstance(value, dict) else "[]"
+    return "\n".join([opened, ",\n".join(lines), f"{_INDENT * depth}{closed}"])

@@ -155,5 +155,7 @@ def candles() -> Schema:
 
 def dated_candle() -> Schema:
     """Return a candle that says whether it may still grow."""
-    named = {**market.candle()["properties"], "complete": truth("False: it may still grow.")}
+    candle = market.candle()
+    named = {name: of for name, of in candle["properties"].items() if name in candle["required"]}
+    named["complete"] = truth("False: it may still grow.")
     return fields(named, "What the trades of one second or one minute did.")

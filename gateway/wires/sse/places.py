@@ -16,10 +16,10 @@ from services.market.symbol import Symbol
 class Places:
     """Where a client stands in *symbols*, those of its request, sorted; *positions*: where it wants to go on."""
 
-    __slots__ = ("_epochs", "_head", "_indices", "_numbers", "_positions", "_symbols")
+    __slots__ = ("_epochs", "_head", "_indices", "_numbers", "_positions", "symbols")
 
     def __init__(self, symbols: Sequence[Symbol], positions: Positions) -> None:
-        self._symbols = tuple(symbols)
+        self.symbols = tuple(symbols)
         self._indices = {symbol: index for index, symbol in enumerate(symbols)}
         self._positions = dict(positions)
         self._epochs: list[int] | None = None
@@ -60,7 +60,7 @@ class Places:
         """The id of where the client stands now."""
         if self._epochs is None:
             epochs = sorted({position.epoch for position in self._positions.values()})
-            self._head = eventid.head(self._symbols, epochs)
-            self._numbers = [eventid.number(self._positions.get(symbol), epochs) for symbol in self._symbols]
+            self._head = eventid.head(self.symbols, epochs)
+            self._numbers = [eventid.number(self._positions.get(symbol), epochs) for symbol in self.symbols]
             self._epochs = epochs
         return eventid.word(self._head, self._numbers)

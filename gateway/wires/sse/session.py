@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
+
+import structlog
 
 from gateway import sendqueue
 from gateway.admission.doorkeeper import Seat
 from gateway.admission.limits import TokenBucket
+from gateway.closing import INTERNAL
+from gateway.frames import Frame
 from gateway.session import Session, tune
 from gateway.wires.sse.desk import StreamDesk
 from gateway.wires.sse.speech import Speech
 
+_log = structlog.get_logger("tickwire.session")
 _NO_COMMANDS: Final = TokenBucket(1.0, 1, 0.0)
 """A client of this wire says nothing after its request."""
 
@@ -61,9 +66,7 @@ class StreamSession(Session):
     def begin(self, greeting: bytes, now: float, sent_us: int) -> None:
         """The head of the answer is written: say *greeting* and what has gathered, by one write."""
         self._heard = None
-        events = self._speech.encode(self.outbox.take(), sent_us)
-        self._desk.figures.events += len(events)
-        self._put_out([greeting, *events], now)
+        self._put_out([greeting, *self._words(self.outbox.take(), sent_us)], now)
 
     def adopt(self, transport: asyncio.Transport) -> None:
         """Write to *transport* from now on."""
@@ -86,9 +89,7 @@ class StreamSession(Session):
         entries = outbox.take()
         if entries:
             self._desk.counters.ticks += sum(e.count(b"\n") + 1 for e in entries if isinstance(e, bytes))
-            events = self._speech.encode(entries, sent_us)
-            self._desk.figures.events += len(events)
-            self._put_out(events, now)
+            self._put_out(self._words(entries, sent_us), now)
         if awaited and not outbox.blocked:
             self._host.emptied(self)
 
@@ -115,7 +116,19 @@ class StreamSession(Session):
         super().lost()
         self._desk.metronome.forget(self)
 
+    def _words(self, entries: Sequence[bytes | Frame], sent_us: int) -> list[bytes]:
+        try:
+            events = self._speech.encode(entries, sent_us)
+        except Exception:  # noqa: BLE001 - a defect of ours ends one client, not the pass that writes to all
+            _log.exception("session.failed", session=self.id)
+            asyncio.get_running_loop().call_soon(self.end, INTERNAL)
+            return []
+        self._desk.figures.events += len(events)
+        return events
+
     def _put_out(self, events: list[bytes], now: float) -> None:
+        if not events:
+            return
         frames = [self._speech.frame(event) for event in events]
         size = sum(map(len, frames))
         self.outbox.said = now

@@ -22,13 +22,15 @@ from services.market.symbol import Symbol
 from services.market.wire import last_seqs
 
 EVENT_BYTES: Final = 64 * 1024
-"""Most bytes of the ticks of one event."""
+"""Most bytes of one event's data."""
 LEAST_RETRY_MS: Final = 250
 """Least milliseconds that a client is told to wait: it goes by them until it is told otherwise, and browsers obey
 0, too, where nobody answers."""
 END: Final = b"0\r\n\r\n"
 """The chunk of HTTP that says that nothing follows (RFC 9112 section 7.1)."""
 
+_TICKS_ROOM: Final = EVENT_BYTES - 64
+"""Bytes left for ticks and commas, so that the same ticks would fit into a frame of the native wire, too."""
 _OP: Final = len(b'{"op":"')
 _REJECTED: Final = {
     Rejection.UNKNOWN_SYMBOL: "is not in the directory",
@@ -86,14 +88,14 @@ class Speech:
     # ------------------------------------------------------------------------------------------------ events
 
     def _ticks(self, lines: bytes) -> Iterator[bytes]:
-        if len(lines) <= EVENT_BYTES:
+        if len(lines) <= _TICKS_ROOM:
             yield self._tick_event(lines)
             return
         ticks = lines.split(b"\n")
         start = size = 0
         for index, line in enumerate(ticks):
             size += len(line) + 1
-            if size > EVENT_BYTES and index > start:
+            if size > _TICKS_ROOM and index > start:
                 yield self._tick_event(b"\n".join(ticks[start:index]))
                 start, size = index, len(line) + 1
         yield self._tick_event(b"\n".join(ticks[start:]))

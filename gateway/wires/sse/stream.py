@@ -15,7 +15,7 @@ from gateway.closing import RESTART, TOKEN_EXPIRED, TOKEN_REFUSED, Close, Side
 from gateway.wires.caller import Networks, leaks, read_caller, shown
 from gateway.wires.cors import Cors
 from gateway.wires.handover import take_over
-from gateway.wires.problem import TOKEN_IN_URL, Problem, refused
+from gateway.wires.problem import METHOD, TOKEN_IN_URL, Problem, refused
 from gateway.wires.sse import speech, wish
 from gateway.wires.sse.desk import StreamDesk
 from gateway.wires.sse.listener import Listener, retry_ms
@@ -65,6 +65,11 @@ class EventStream:
         """Tell a browser whether a page of another host may ask with a header of its own."""
         headers = self._cors.preflight(request.headers.get("Origin"), "GET")
         return web.Response(status=403) if headers is None else web.Response(status=204, headers=headers)
+
+    async def other(self, request: web.Request) -> web.Response:
+        """Refuse a method that makes no sense here; HEAD, too: there is no telling what a stream would say."""
+        detail = f"{request.method} makes no stream."
+        return self._answer(request, Problem(METHOD, detail, methods=("GET", "OPTIONS")))
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         wanted = self._wanted(request)

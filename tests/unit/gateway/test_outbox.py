@@ -55,6 +55,16 @@ def test_a_frame_makes_it_odd_until_it_is_taken() -> None:
     assert [outbox.odd] == [False]
 
 
+def test_who_is_alone_is_always_odd() -> None:
+    """A client with words of its own is never the simple case, taken or not."""
+    bell = Bell()
+    outbox = Outbox("me", bell.touched, bell.wake, alone=True)
+    assert [outbox.odd] == [True]
+    outbox.tick(b"a")
+    assert outbox.take() == [b"a"]
+    assert [outbox.odd] == [True]
+
+
 def test_size_counts_ticks_only() -> None:
     """The size is that of the ticks: frames are bounded by the commands that asked for them."""
     outbox = Bell().outbox

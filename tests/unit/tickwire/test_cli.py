@@ -40,7 +40,18 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert _exit(["--help"]) == 0
 
     text = capsys.readouterr().out
-    for command in ("demo", "producer", "gateway", "history", "canary", "watch", "load", "new-key", "settings"):
+    for command in (
+        "demo",
+        "producer",
+        "gateway",
+        "history",
+        "canary",
+        "watch",
+        "load",
+        "new-key",
+        "settings",
+        "spec",
+    ):
         assert f"\n    {command} " in text
     assert "tickwire watch AAPL MSFT" in text
 

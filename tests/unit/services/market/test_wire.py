@@ -20,10 +20,12 @@ from services.market.wire import (
     encode_body,
     encode_tick,
     format_price,
+    last_seqs,
     message_id,
     splice_skipped,
     with_context,
 )
+from tests.listeners import line
 
 AAPL = Symbol("AAPL")
 TICK = Tick(1042, 1_795_000_000_000_000, AAPL, 23_015, 100, 23_014, 23_016, 3, 1, 1_200_345, 2)
@@ -156,3 +158,11 @@ def test_bad_messages_are_malformed(identity: str | None, body: list[bytes], rea
     """A message that is not ours says what is wrong with it, and where."""
     with pytest.raises(MalformedMessage, match=reason):
         decode_message(AAPL, identity, encode_body(body))
+
+
+def test_last_seqs() -> None:
+    """The last tick of each symbol is found in any bytes that ticks stand in."""
+    lines = [line("AAPL", 4), line("MSFT", 9), line("AAPL", 5), splice_skipped(line("BRK.B", 77), 3)]
+
+    assert last_seqs(b"\n".join(lines)) == last_seqs(b",".join(lines)) == {"AAPL": 5, "MSFT": 9, "BRK.B": 77}
+    assert last_seqs(b"") == {}

@@ -150,7 +150,7 @@ def test_split_answers() -> None:
         frames.Unsubscribed(1, names, None),
         frames.Subscriptions(2, {name: frames.Subscription(None, None, frames.Following.LIVE) for name in names}),
     ]
-    said = [json.loads(payload) for payload in encode(entries, samples.NOW)]
+    said = [json.loads(payload) for payload in encode(entries, samples.MOMENT.us)]
 
     assert len(said) > 4
     assert [fault for frame in said for fault in _by_op(frame)] == []
