@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any, Final
 
 import orjson
+import pytest
 from aiohttp import ClientSession
 
 from gateway.wires.spec.events import ENDS, MOVING
 from gateway.wires.sse import listener
+from gateway.wires.sse.wish import STREAM_SYMBOLS
 from tests.demos import Demo, running
 from tests.schemas import Strict, resolve
 from tests.streamclient import StreamClient
@@ -17,6 +20,15 @@ from tests.written import Written
 
 ASKED: Final = {"welcome", "subscribed", "snapshot", "day", "ticks", "subscriptions", "pong", "error", "candles"}
 """What a conversation of some seconds brings about, on a gateway that asks for no token."""
+
+
+@pytest.fixture(name="demo", scope="module")
+def _demo() -> Iterator[Demo]:
+    """A demo for all requests that end at once."""
+    with asyncio.Runner() as runner:
+        context = running()
+        yield runner.run(context.__aenter__())
+        runner.run(context.__aexit__(None, None, None))
 
 
 async def _document(http: ClientSession, demo: Demo) -> dict[str, Any]:
@@ -88,6 +100,33 @@ async def _events(http: ClientSession, demo: Demo, wanted: set[str]) -> list[tup
                 seen.append((fields["event"], fields.get("id"), orjson.loads(fields["data"])))
                 fields = {}
     return seen
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({}, 400),
+        ({"symbols": ""}, 400),
+        ({"symbols": "aapl"}, 400),
+        ({"symbols": ",".join(f"S{number}" for number in range(STREAM_SYMBOLS + 1))}, 400),
+        ({"symbols": "AAPL", "max_rate": "1000"}, 400),
+        ({"symbols": "AAPL", "snapshot": "perhaps"}, 400),
+        ({"symbols": "AAPL", "token": "secret"}, 400),
+        ({"symbols": "ZZZZ"}, 404),
+    ],
+)
+async def test_refused_streams(demo: Demo, query: dict[str, str], status: int) -> None:
+    """A stream that cannot be is a problem of the OpenAPI document, with a code that it has for that status."""
+    async with ClientSession(demo.page) as http:
+        async with http.get("v1/openapi.json") as answer:
+            document = await answer.json()
+        async with http.get("v1/sse", params=query) as answer:
+            body = await answer.json()
+            found = answer.status, answer.content_type
+    ((media, expected),) = document["paths"]["/v1/sse"]["get"]["responses"][str(status)]["content"].items()
+
+    assert found == (status, media)
+    assert Strict(document).faults(expected["schema"], body) == []
 
 
 def test_ends_of_streams() -> None:

@@ -37,7 +37,7 @@ def directory() -> Sample:
 def quoted() -> Sample:
     """Return an answer of `/v1/quotes`."""
     found = quotes.quote(APPLE, NOTHING, Answer(Question(AAPL, None), ((AT, LINE),), AT, None, DAY))
-    return _sample(lambda form: quotes.quotes([found], form))
+    return _sample(lambda form: quotes.quotes([found], form, quotes.Days()))
 
 
 def past() -> Sample:

@@ -43,10 +43,10 @@ _PAGE: Final = {
 
 
 class Document(NamedTuple):
-    """What is sent for one path, plain and compressed."""
+    """What is sent for one path: plain and compressed, each with its name."""
 
-    body: bytes
-    gzipped: bytes
+    plain: tuple[str, bytes]
+    gzipped: tuple[str, bytes]
     headers: Mapping[str, str]
 
     def answer(self, request: web.Request) -> web.Response:
@@ -56,12 +56,12 @@ class Document(NamedTuple):
         except Problem as problem:
             return web.Response(status=problem.status, body=problem.body(), headers=problem.headers)
         small = takes_gzip(request.headers.get("Accept-Encoding", ""))
-        tag = make_etag([self.body], gzip=small)
+        tag, body = self.gzipped if small else self.plain
         headers = {**self.headers, "ETag": tag, "Cache-Control": KEPT, "Vary": "Accept-Encoding"}
         if names(request.headers.get("If-None-Match", ""), tag):
             return web.Response(status=304, headers=headers)
         encoding = {"Content-Encoding": "gzip"} if small else {}
-        return web.Response(body=self.gzipped if small else self.body, headers={**headers, **encoding})
+        return web.Response(body=body, headers={**headers, **encoding})
 
 
 def documents(settings: GatewaySettings) -> dict[str, Document]:
@@ -90,4 +90,5 @@ def _answering(document: Document) -> Handler:
 
 
 def _document(body: bytes, content_type: str, headers: Mapping[str, str]) -> Document:
-    return Document(body, compress([body]), {"Content-Type": content_type, **headers})
+    plain, gzipped = (make_etag([body], gzip=False), body), (make_etag([body], gzip=True), compress([body]))
+    return Document(plain, gzipped, {"Content-Type": content_type, **headers})
