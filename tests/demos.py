@@ -1,57 +1,67 @@
-"""The demo as a process, for tests of what strangers run against it."""
+"""`tickwire demo` as a process of its own, with any settings."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-import signal
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final, NamedTuple
 
-from tickwire_client.sync import connect
-
-START_LINES: Final = 50
-"""Log lines within which the demo must have said that it listens."""
 START_S: Final = 30.0
-STOP_S: Final = 15.0
+"""Longest wait for a demo: 2 s was seen on two idle cores."""
 
 
-@contextmanager
-def demo(**variables: str) -> Iterator[str]:
-    """Run the demo on free ports; once it has a tick, yield its address, `http://127.0.0.1:PORT`."""
+class Demo(NamedTuple):
+    """Where it answers."""
+
+    page: str
+    """Ends with a slash."""
+    stream: str
+
+
+@asynccontextmanager
+async def running(**variables: str) -> AsyncIterator[Demo]:
+    """Run a demo with these settings (`TICKWIRE_…`) in this context."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TICKWIRE_")}
-    settings = {
+    local = {
+        "TICKWIRE_LOG_STYLE": "json",
         "TICKWIRE_PORT": "0",
         "TICKWIRE_OPS_PORT": "0",
-        "TICKWIRE_LOG_STYLE": "json",
-        "TICKWIRE_DRAIN_S": "1",
+        "TICKWIRE_DRAIN_S": "0.1",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tickwire", "demo"], env={**kept, **settings, **variables}, stdout=subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tickwire", "demo", env={**kept, **local, **variables}, stdout=PIPE
     )
     try:
-        address = _started(process)["page"].rstrip("/")
-        with connect(address) as feed:
-            next(feed.subscribe("AAPL", timeout=START_S))
-        yield address
+        async with asyncio.timeout(START_S):
+            demo = await _started(process)
+        drain = asyncio.create_task(_drain(process))
+        yield demo
+        drain.cancel()
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.communicate(timeout=STOP_S)
-        except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
             process.kill()
-            process.communicate()
+        await process.wait()
 
 
-def _started(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+async def _started(process: asyncio.subprocess.Process) -> Demo:
     assert process.stdout is not None
-    for _ in range(START_LINES):
-        line = process.stdout.readline()
-        assert line, "the demo ended before it listened"
-        event: dict[str, Any] = json.loads(line)
+    found: Demo | None = None
+    async for line in process.stdout:
+        event = json.loads(line)
         if event["event"] == "demo.started":
-            return event
-    raise AssertionError(f"no demo.started in {START_LINES} lines")
+            found = Demo(event["page"], event["stream"])
+        elif event["event"] == "history.open" and found is not None:  # from now on history answers
+            return found
+    raise AssertionError(f"the demo ended with {await process.wait()}")
+
+
+async def _drain(process: asyncio.subprocess.Process) -> None:
+    """Read its log on, so that it never waits for a reader."""
+    assert process.stdout is not None
+    async for _ in process.stdout:
+        pass

@@ -13,8 +13,8 @@ from typing import Final
 
 import pytest
 
-from tests.demos import demo
 from tests.fenced import ROOT
+from tests.guestdemo import demo
 
 EXAMPLES: Final = ROOT / "examples"
 PATIENCE_S: Final = 60

@@ -11,8 +11,8 @@ from typing import Final
 
 import pytest
 
-from tests.demos import demo
 from tests.fenced import ROOT, Block, blocks
+from tests.guestdemo import demo
 
 GUIDES: Final = ROOT / "docs" / "guides"
 PAGES: Final = [*sorted(GUIDES.glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]

@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 from gateway.wires.spec.events import ENDS, MOVING
 from gateway.wires.sse import listener
 from gateway.wires.sse.wish import STREAM_SYMBOLS
-from tests.livedemo import Demo, running
+from tests.demos import Demo, running
 from tests.schemas import Strict, resolve
 from tests.streamclient import StreamClient
 from tests.written import Written

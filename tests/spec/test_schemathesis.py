@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from gateway.admission.apikeys import key_text, line
-from tests.livedemo import Demo, running
+from tests.demos import Demo, running
 
 EXAMPLES: Final = 10
 """Most requests that are made up for each operation, beside those that cover each keyword of its schemas."""

@@ -545,14 +545,19 @@ async def test_interrupted() -> None:
     async with gateway(script) as url:
         process = await _run(INTERRUPTED, url)
         assert process.stdout is not None
-        for expected in (b"5\n", b"interrupted\n", b"6\n"):
-            assert await process.stdout.readline() == expected
-            if expected == b"interrupted\n":
-                more.set()
-            else:
-                process.send_signal(signal.SIGINT)
-        assert await process.stdout.read() == b"left with 1 thread\n"
-        assert await process.wait() == 0
+        try:
+            for expected in (b"5\n", b"interrupted\n", b"6\n"):
+                assert await process.stdout.readline() == expected
+                if expected == b"interrupted\n":
+                    more.set()
+                else:
+                    process.send_signal(signal.SIGINT)
+            assert await process.stdout.read() == b"left with 1 thread\n"
+            assert await process.wait() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
 
 async def test_interrupted_while_connecting() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +18,7 @@ FORWARD, TAME, WILD = [0, 0, -2], [0, 0, 0, 1.5, -2], [0, 0, 1.5, -4.5, -20, 7, 
 no tick is of an earlier time than a lost one, whose time nobody knows."""
 
 
-def steps(ago: list[float]) -> st.SearchStrategy[Steps]:
+def steps(ago: Sequence[float]) -> st.SearchStrategy[Steps]:
     """What may happen."""
     price, size = st.integers(90, 110), st.integers(0, 3)
     nothing, zero = st.just(0), st.just(0.0)
