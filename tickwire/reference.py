@@ -38,7 +38,6 @@ from services.telemetry.loop import LoopCollector
 from tickwire.canary.settings import CanarySettings
 from tickwire.limits import limits_table
 from tickwire.processes import new_registry
-from tickwire.spec import files
 from tickwire.watch import Target
 
 PATIENCE_S: Final = 10.0
@@ -220,9 +219,8 @@ async def _process_table() -> str:
 
 
 async def write(folder: Path) -> None:
-    """Write both pages and the documents of the wires into *folder*, and the limits into its security.md."""
-    documents = await asyncio.to_thread(files)
-    pages = {"metrics.md": await metrics_page(), "settings.md": settings_page(), **documents}
+    """Write both pages into *folder*, and the limits into its security.md."""
+    pages = {"metrics.md": await metrics_page(), "settings.md": settings_page()}
     for name, page in pages.items():
         await asyncio.to_thread((folder / name).write_text, page, encoding="utf-8")
     security = folder / "security.md"

@@ -30,11 +30,6 @@ def print_spec(arguments: argparse.Namespace) -> int:
     return lifecycle.OK
 
 
-def files() -> dict[str, str]:
-    """Return both documents, by file, of a gateway whose settings nobody has changed: those in `docs`."""
-    return {f"{document}.json": text(document, GatewaySettings()) for document in WRITERS}
-
-
 def text(document: str, settings: GatewaySettings) -> str:
     """Return *document* of a gateway with these *settings*, indented."""
     written = WRITERS[document](bounds(settings, version("tickwire")))

@@ -1,16 +1,12 @@
-"""The documents of the wires as the command prints them, and as files in docs."""
+"""The documents of the wires as the command prints them."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from tickwire.cli import main
-from tickwire.spec import files
-
-DOCS = Path(__file__).parents[3] / "docs"
 
 
 @pytest.mark.parametrize("document", ["openapi", "asyncapi"])
@@ -43,9 +39,3 @@ def test_unknown(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert ended.value.code == 2
     assert "openapi" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("name", ["openapi.json", "asyncapi.json"])
-def test_files(name: str) -> None:
-    """The files in docs are what `python -m tickwire.reference` writes."""
-    assert files()[name] == (DOCS / name).read_text(encoding="utf-8")
