@@ -12,7 +12,7 @@ from tests.eventually import eventually
 from tests.paging import Pages
 from tests.stack import Stack, Tickwire
 from tests.streamclient import StreamClient
-from tests.witness import Record
+from tests.witness import LastMarks, Record
 
 RATE: Final = 1_000
 SEED: Final = 7
@@ -21,7 +21,7 @@ FOLLOWED: Final = "NVDA"
 SYMBOLS: Final = (FOLLOWED, "AAPL", "TSLA")
 FREE: Final = {"HTTP_RATE": 100_000, "HTTP_BURST": 1_000_000, "REPLAY_TICKS": 10_000_000}
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 async def get(stack: Stack, gateway: Tickwire, path: str) -> tuple[int, bytes]:
@@ -39,8 +39,8 @@ async def read_on(stack: Stack, gateway: Tickwire, pages: Pages, limit: int) -> 
 
 
 async def read_to(stack: Stack, gateway: Tickwire, pages: Pages, last: tuple[int, int]) -> None:
-    """Take pages until *last* is there, within 10 s."""
-    async with asyncio.timeout(10):
+    """Take pages until *last* is there, within 30 s."""
+    async with asyncio.timeout(30):
         while max(pages.ticks, default=(0, 0)) < last:
             if not await read_on(stack, gateway, pages, 40):
                 await asyncio.sleep(0.05)  # as a client that has caught up does
@@ -51,6 +51,14 @@ async def answered(stack: Stack, gateway: Tickwire) -> None:
     async with asyncio.timeout(30):
         while (await get(stack, gateway, "/v1/candles/AAPL"))[0] != 200:  # noqa: ASYNC110 - over HTTP, no event
             await asyncio.sleep(0.1)
+
+
+async def stopped(stack: Stack, producer: Tickwire, record: Record) -> None:
+    """End *producer*, and return once *record* has all that it published: it may be behind."""
+    async with LastMarks(stack.broker_url) as marks:
+        await producer.stop()
+        last = await marks.read()
+    await eventually(lambda: all(record.last[symbol] == last[symbol] for symbol in SYMBOLS), deadline=60)
 
 
 def judge(pages: Pages, record: Record) -> None:
@@ -81,13 +89,13 @@ async def test_pages_are_what_the_producer_published(stack: Stack) -> None:
             for turn in range(30):
                 for pages in every:
                     await read_on(stack, (first, second)[turn % 2], pages, 1 + turn)
-            await producer.stop()
+            await stopped(stack, producer, record)
             before = dict(record.last)
             producer = await stack.producer(RATE=RATE, SEED=SEED)
             await eventually(lambda: all(record.last[s][0] > before[s][0] for s in SYMBOLS), deadline=20)
             await eventually(lambda: all(record.last[s][1] > 20 for s in SYMBOLS), deadline=20)
-            await producer.stop()
-            await eventually(lambda: client.checker.cursor(FOLLOWED) == record.last[FOLLOWED], deadline=8)
+            await stopped(stack, producer, record)
+            await eventually(lambda: client.checker.cursor(FOLLOWED) == record.last[FOLLOWED], deadline=20)
             for pages, gateway in zip(every, (first, second, first), strict=True):
                 await read_to(stack, gateway, pages, record.last[pages.symbol])
                 judge(pages, record)
@@ -108,7 +116,7 @@ async def test_what_history_has_forgotten(stack: Stack) -> None:
         await gateway.ready()
         await answered(stack, gateway)
         await eventually(lambda: record.last[FOLLOWED][1] > 90, deadline=20)
-        await producer.stop()
+        await stopped(stack, producer, record)
         epoch, last = record.last[FOLLOWED]
         pages = Pages(FOLLOWED, f"{epoch}-5")
         await read_to(stack, gateway, pages, (epoch, last))
@@ -133,7 +141,7 @@ async def test_history_that_dies(stack: Stack) -> None:
         assert (status, problem["code"], problem["retry_after_s"]) == (503, "history_unavailable", 1)
         await stack.start("history", {})
         await answered(stack, gateway)
-        await producer.stop()
+        await stopped(stack, producer, record)
         await read_to(stack, gateway, pages, record.last["AAPL"])
         judge(pages, record)
 
@@ -147,10 +155,10 @@ async def test_quotes_and_candles(stack: Stack) -> None:
         await gateway.ready()
         await answered(stack, gateway)
         await eventually(lambda: all(record.last.get(s, (0, 0))[1] > 50 for s in SYMBOLS), deadline=30)
-        await producer.stop()
+        await stopped(stack, producer, record)
         path = f"/v1/quotes?symbols={','.join(SYMBOLS)}"
         quotes: dict[str, Any] = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while any(quotes.get(s, {"tick": {"seq": 0}})["tick"]["seq"] < record.last[s][1] for s in SYMBOLS):
                 quotes = orjson.loads((await get(stack, gateway, path))[1])["quotes"]
         for symbol in SYMBOLS:
