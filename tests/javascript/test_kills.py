@@ -25,7 +25,7 @@ SYMBOLS: Final = [f"S{n:02}" for n in range(20)]
 FLOW_S: Final = 60.0
 START_S: Final = 120.0
 """Longest start of a gateway, beside a market and its judges on two cores that others use, too."""
-SETTLE_S: Final = 20.0
+SETTLE_S: Final = 60.0
 """The promise is 8 s; the rest is for what the process has reported and this one has not read yet."""
 
 
