@@ -219,7 +219,7 @@ async def _process_table() -> str:
 
 
 async def write(folder: Path) -> None:
-    """Write both pages into *folder*, and the limits into its security.md."""
+    """Write both pages into *folder*, and the table of limits into its security.md."""
     pages = {"metrics.md": await metrics_page(), "settings.md": settings_page()}
     for name, page in pages.items():
         await asyncio.to_thread((folder / name).write_text, page, encoding="utf-8")
