@@ -66,7 +66,7 @@ def test_no_side_effects() -> None:
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 
@@ -100,7 +100,7 @@ def test_each_module_imports_first() -> None:
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 
