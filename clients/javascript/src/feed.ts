@@ -5,7 +5,7 @@ import { TickwireError } from "./errors.js";
 import { type Follow, tally } from "./follow.js";
 import { Line, type Owner } from "./line.js";
 import { type Keeper, Link } from "./link.js";
-import { badRequest, checkResume, numberOf, symbolsOf } from "./request.js";
+import { checkResume, numberOf, oneOf, symbolsOf } from "./request.js";
 import { HISTORY, KEPT, type Series } from "./series.js";
 import type {
   Account,
@@ -93,7 +93,7 @@ export class Client implements Feed, Told, Keeper, Owner {
   ): Subscription {
     const names = symbolsOf(symbol);
     const history = numberOf("history", options.history ?? HISTORY, 0, KEPT) as number;
-    if (interval !== "1s" && interval !== "1m") throw badRequest(`interval is ${interval}, but must be 1s or 1m`);
+    oneOf("interval", interval, "1s", "1m");
     const line = new Line(names, { onCandles, onError: options.onError }, undefined, this);
     const series = this.#conversation.series(symbol, interval, history);
     this.#want(line, [series]);

@@ -42,14 +42,6 @@ export class Follow extends Wish {
     this.#at = this.resume = start ?? null;
   }
 
-  get key(): string {
-    return this.symbol;
-  }
-
-  get kind(): object {
-    return {};
-  }
-
   get terms(): object {
     return { max_rate: this.rate, snapshot: this.snapshot ? undefined : false };
   }
