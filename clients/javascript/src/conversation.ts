@@ -60,7 +60,6 @@ export class Conversation {
   /** Whether this connection has served anything. */
   fresh = false;
   readonly #told: Told;
-  readonly #hand = (follow: Follow, tick: Tick) => this.#told.tick(follow, tick);
   /** By shard whether the gateway hears its producer; "": whether it heard any when it welcomed us. */
   readonly #feeds = new Map<string, boolean>();
   #allowance = new Allowance(1, 1, 0);
@@ -80,7 +79,11 @@ export class Conversation {
 
   /** The ticks of *symbol*; of one that is not followed yet *snapshot* and *start* count. */
   follow(symbol: string, snapshot: boolean, start: Position | undefined): Follow {
-    return this.wishes.follow(symbol) ?? new Follow(symbol, this.totals, this.#hand, snapshot, start);
+    const told = this.#told;
+    return (
+      this.wishes.follow(symbol) ??
+      new Follow(symbol, this.totals, (follow, tick) => told.tick(follow, tick), snapshot, start)
+    );
   }
 
   /** The candles of *symbol*, at least *history* of the past. */

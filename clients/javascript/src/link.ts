@@ -38,6 +38,10 @@ export interface Keeper {
   ended(error: TickwireError | null): void;
   /** Nobody will ever serve us. */
   failed(error: TickwireError): void;
+}
+
+/** How the connection has been used. */
+export interface Standing {
   /** Monotonic time in milliseconds at which the last `reconnect` wanted us elsewhere. */
   readonly reconnectAt: number;
   /** Whether the connection served anything. */
@@ -66,6 +70,7 @@ export class Link {
     urls: readonly string[],
     readonly options: ConnectOptions,
     readonly keeper: Keeper,
+    readonly standing: Standing,
   ) {
     const { transport = "auto", random = Math.random } = options;
     this.#webSocket = (options.WebSocket ?? globalThis.WebSocket) as SocketClass | undefined;
@@ -98,7 +103,7 @@ export class Link {
     const { token } = this.options;
     const found = typeof token === "function" ? await token() : token;
     if (found && !VISIBLE.test(found)) {
-      throw new TickwireError("token_refused", "the token has a blank, a line break or a letter beyond ASCII in it");
+      throw new TickwireError("token_refused", "the token has a blank or a letter beyond ASCII in it");
     }
     return found;
   }
@@ -117,7 +122,7 @@ export class Link {
     try {
       return new Kind(url, token && WORD.test(token) ? [SUBPROTOCOL, `bearer.${token}`] : [SUBPROTOCOL]);
     } catch (error) {
-      throw new TickwireError("bad_url", `${(error as Error).message}`);
+      throw new TickwireError("bad_url", (error as Error).message);
     }
   }
 
@@ -181,9 +186,9 @@ export class Link {
   #again(error: TickwireError | null): void {
     const now = performance.now();
     this.#drop();
-    if (this.keeper.fresh) this.#backoff.succeeded();
+    if (this.standing.fresh) this.#backoff.succeeded();
     this.#route.ended();
-    const wait = this.#backoff.wait(this.keeper.reconnectAt - now, (this.#busy.get(this.#route.url) ?? 0) - now);
+    const wait = this.#backoff.wait(this.standing.reconnectAt - now, (this.#busy.get(this.#route.url) ?? 0) - now);
     this.#retry = setTimeout(() => void this.begin(), wait);
     this.keeper.ended(error);
   }
@@ -197,7 +202,7 @@ export class Link {
 
   /** Time has passed. */
   turn(now: number): void {
-    if (now >= this.#deadline) this.#ended(this.#route.url, { code: 1006, reason: "nothing came for too long" });
+    if (now >= this.#deadline) this.#ended(this.#route.url, { code: 1006, reason: "nothing came" });
     else if (now >= this.#probeAt) this.#tryWebSocket(now);
   }
 
