@@ -54,11 +54,11 @@ export class Conversation {
   gaps = 0;
   violations = 0;
   /** Whether a connection stands and was welcomed. */
-  welcomed = false;
+  welcomed!: boolean;
   /** When the last `reconnect` wanted this client to be elsewhere. */
-  reconnectAt = 0;
+  reconnectAt!: number;
   /** Whether this connection has served anything. */
-  fresh = false;
+  fresh!: boolean;
   readonly #told: Told;
   /** By shard whether the gateway hears its producer; "": whether it heard any when it welcomed us. */
   readonly #feeds = new Map<string, boolean>();
@@ -66,15 +66,16 @@ export class Conversation {
   #limits: Frame = {};
   #token: string | undefined;
   /** Whether the gateway serves nothing but `auth` and `ping`. */
-  #locked = false;
+  #locked!: boolean;
   /** The last ping that is not answered. */
   #ping = { id: 0, sent: 0 };
-  #pinged = 0;
+  #pinged!: number;
   #pingAt = 0;
 
   constructor(told: Told) {
     this.#told = told;
     this.wishes = new Wishes((wish, reason) => told.rejected(wish, reason));
+    this.connected();
   }
 
   /** The ticks of *symbol*; of one that is not followed yet *snapshot* and *start* count. */

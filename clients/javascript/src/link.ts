@@ -11,8 +11,6 @@ export const SILENCE_MS = 40_000;
 export const HANDSHAKE_MS = 10_000;
 /** Longest time until the answer to a probe, after the network or the page came back. */
 export const PROBE_MS = 5000;
-/** How long server-sent events serve until a WebSocket is tried again. */
-export const AGAIN_MS = 300_000;
 const SUBPROTOCOL = "tickwire.v1";
 /** What a subprotocol may be made of. */
 const WORD = /^[\w!#$%&'*+.^`|~-]+$/;
@@ -55,6 +53,8 @@ export class Link {
   token: string | undefined;
   /** Of the connection that is open. */
   transport: Transport | null = null;
+  /** When `turn` is to be called: nothing has come until then. */
+  due = Infinity;
   readonly #route: Route;
   readonly #backoff: Backoff;
   readonly #webSocket: SocketClass | undefined;
@@ -63,8 +63,6 @@ export class Link {
   #over = false;
   /** By address until when its gateway wants nobody. */
   readonly #busy = new Map<string, number>();
-  #deadline = Infinity;
-  #probeAt = Infinity;
 
   constructor(
     urls: readonly string[],
@@ -86,7 +84,7 @@ export class Link {
     this.#retry = undefined;
     this.keeper.begins();
     const { url, transport } = this.#route;
-    this.#deadline = performance.now() + HANDSHAKE_MS;
+    this.due = performance.now() + HANDSHAKE_MS;
     try {
       this.token = await this.ask();
       const socket = await this.#open(url, transport);
@@ -111,7 +109,13 @@ export class Link {
   async #open(url: string, transport: Transport): Promise<Socket> {
     if (transport === "sse") {
       const { EventSocket } = await import("./sse/socket.js");
-      return new EventSocket(url, this.token, this.options.fetch ?? fetch, this.options.transport === "sse");
+      const webSocket = this.#route.provisional ? () => this.#webSocketAt(url) : undefined;
+      const socket = new EventSocket(url, this.token, this.options, webSocket);
+      socket.onbetter = () => {
+        this.#route.opened("websocket");
+        this.#again(null);
+      };
+      return socket;
     }
     return this.#webSocketAt(url);
   }
@@ -131,10 +135,9 @@ export class Link {
     socket.onopen = () => {
       this.#route.opened(transport);
       this.transport = transport;
-      if (transport === "sse") this.#probeAt = performance.now() + AGAIN_MS;
     };
     socket.onmessage = ({ data }) => {
-      this.#deadline = performance.now() + SILENCE_MS;
+      this.due = performance.now() + SILENCE_MS;
       try {
         this.keeper.frame(String(data));
       } catch (error) {
@@ -162,7 +165,7 @@ export class Link {
   #drop(): void {
     const socket = this.#socket;
     this.#socket = this.transport = null;
-    this.#deadline = this.#probeAt = Infinity;
+    this.due = Infinity;
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
@@ -195,39 +198,18 @@ export class Link {
 
   // ----------------------------------------------------------------------------------------------------------- time
 
-  /** When `turn` is to be called. */
-  get due(): number {
-    return Math.min(this.#deadline, this.#probeAt);
-  }
-
   /** Time has passed. */
   turn(now: number): void {
-    if (now >= this.#deadline) this.#ended(this.#route.url, { code: 1006, reason: "nothing came" });
-    else if (now >= this.#probeAt) this.#tryWebSocket(now);
+    if (now >= this.due) this.#ended(this.#route.url, { code: 1006, reason: "nothing came" });
   }
 
   /** The network or the page is back: connect at once, or expect a sign of life soon; return whether one is expected. */
   hasten(now: number): boolean {
     if (this.#retry) void this.begin();
     else if (this.transport) {
-      this.#deadline = Math.min(this.#deadline, now + PROBE_MS);
+      this.due = Math.min(this.due, now + PROBE_MS);
       return true;
     }
     return false;
-  }
-
-  /** While server-sent events serve: would a WebSocket open by now? */
-  #tryWebSocket(now: number): void {
-    this.#probeAt = now + AGAIN_MS;
-    if (!this.#route.provisional) return;
-    const socket = this.#webSocketAt(this.#route.url);
-    const served = this.#socket;
-    socket.onerror = () => {};
-    socket.onopen = () => {
-      socket.close();
-      if (this.#socket !== served) return;
-      this.#route.opened("websocket");
-      this.#again(null);
-    };
   }
 }
