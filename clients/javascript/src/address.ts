@@ -8,17 +8,15 @@ const LOCAL = /^(localhost|127\.|\[::1\])/;
  * `/v1/stream`, which is relative to *page*.  A bare host is asked by TLS unless it is this machine.  Throws `bad_url`.
  */
 export function address(text: string, page?: string): string {
-  let url: URL;
-  const shown = JSON.stringify(text.split("?")[0]); // a query may hold a ticket
+  const bare = !/^([a-z][a-z\d+.-]*:\/\/|\/)/i.test(text);
+  let url: URL | undefined;
   try {
-    const bare = !/^([a-z][a-z\d+.-]*:\/\/|\/)/i.test(text);
     url = new URL(bare ? `${LOCAL.test(text) ? "ws" : "wss"}://${text}` : text, page);
     url.protocol = url.protocol.replace("http", "ws");
-  } catch {
-    throw new TickwireError("bad_url", `${shown} is no address of a stream, such as wss://HOST/v1/stream`);
-  }
-  if (!/^wss?:$/.test(url.protocol)) {
-    throw new TickwireError("bad_url", `${shown} begins with ${url.protocol}, but must with ws, wss, http or https`);
+  } catch {} // said below
+  if (!url || !/^wss?:$/.test(url.protocol)) {
+    const shown = JSON.stringify(text.split("?")[0]); // a query may hold a ticket
+    throw new TickwireError("bad_url", `${shown} is not [ws|wss|http|https]://HOST/v1/stream`);
   }
   if (url.pathname === "/") url.pathname = "/v1/stream";
   url.hash = "";

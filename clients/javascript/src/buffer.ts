@@ -15,7 +15,6 @@ export const LIMIT = 8192;
 
 export class Buffer {
   #ready: Tick[] = [];
-  #head = 0;
   readonly #parked = new Map<string, Tick>();
   /** By symbol, when the next one may pass. */
   readonly #turns = new Map<string, number>();
@@ -30,7 +29,7 @@ export class Buffer {
   offer(tick: Tick, now: number, paced = false): void {
     const { symbol } = tick;
     const parked = this.#parked.get(symbol);
-    if (this.#ready.length - this.#head >= LIMIT) this.conflating = true;
+    if (this.#ready.length >= LIMIT) this.conflating = true;
     if (!parked && !this.conflating && (!paced || now >= (this.#turns.get(symbol) ?? 0))) {
       this.#pass(tick, now);
       return;
@@ -41,16 +40,15 @@ export class Buffer {
 
   /** The next tick; undefined: none is due. */
   take(now: number): Tick | undefined {
-    if (this.#head === this.#ready.length) this.#release(now);
-    const tick = this.#ready[this.#head];
-    if (tick) this.#head++;
-    else if (!this.#parked.size) this.conflating = false;
+    if (!this.#ready.length) this.#release(now);
+    const tick = this.#ready.shift();
+    if (this.empty && !tick) this.conflating = false;
     return tick;
   }
 
   /** Whether nothing waits. */
   get empty(): boolean {
-    return this.#head === this.#ready.length && !this.#parked.size;
+    return !this.#ready.length && !this.#parked.size;
   }
 
   /** When the next tick that is held back may be taken, if not at *now* already; infinity: none is held back. */
@@ -66,13 +64,10 @@ export class Buffer {
   /** Nobody reads any more. */
   discard(): void {
     this.#ready = [];
-    this.#head = 0;
     this.#parked.clear();
   }
 
   #release(now: number): void {
-    this.#ready = [];
-    this.#head = 0;
     for (const [symbol, tick] of this.#parked) {
       if ((this.#turns.get(symbol) ?? 0) > now) continue;
       this.#parked.delete(symbol);

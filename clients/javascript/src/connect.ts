@@ -1,7 +1,7 @@
 /** Where a feed begins. */
 import { address } from "./address.js";
 import { Client } from "./feed.js";
-import { badRequest, numberOf } from "./request.js";
+import { badRequest, numberOf, oneOf } from "./request.js";
 import type { ConnectOptions, Feed } from "./types.js";
 
 /**
@@ -13,11 +13,9 @@ export function connect(url: string | URL | readonly string[], options: ConnectO
   const urls = (Array.isArray(url) ? url : [url]).map((one) => address(String(one), globalThis.location?.href));
   if (!urls.length) throw badRequest("no address");
   numberOf("maxRate", maxRate, 0.1, 100);
-  if (!["auto", "websocket", "sse"].includes(transport)) {
-    throw badRequest(`transport is ${transport}, but must be auto, websocket or sse`);
-  }
+  oneOf("transport", transport, "auto", "websocket", "sse");
   if (transport === "websocket" && !(options.WebSocket ?? globalThis.WebSocket)) {
-    throw badRequest("this platform has no WebSocket: give one as the option WebSocket, or let transport be auto");
+    throw badRequest("no WebSocket here: give the option WebSocket, or let transport be auto");
   }
   return new Client(urls, options);
 }

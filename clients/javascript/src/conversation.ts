@@ -54,39 +54,42 @@ export class Conversation {
   gaps = 0;
   violations = 0;
   /** Whether a connection stands and was welcomed. */
-  welcomed = false;
+  welcomed!: boolean;
   /** When the last `reconnect` wanted this client to be elsewhere. */
-  reconnectAt = 0;
+  reconnectAt!: number;
   /** Whether this connection has served anything. */
-  fresh = false;
+  fresh!: boolean;
   readonly #told: Told;
-  readonly #hand = (follow: Follow, tick: Tick) => this.#told.tick(follow, tick);
   /** By shard whether the gateway hears its producer; "": whether it heard any when it welcomed us. */
   readonly #feeds = new Map<string, boolean>();
   #allowance = new Allowance(1, 1, 0);
   #limits: Frame = {};
   #token: string | undefined;
   /** Whether the gateway serves nothing but `auth` and `ping`. */
-  #locked = false;
+  #locked!: boolean;
   /** The last ping that is not answered. */
   #ping = { id: 0, sent: 0 };
-  #pinged = 0;
+  #pinged!: number;
   #pingAt = 0;
 
   constructor(told: Told) {
     this.#told = told;
     this.wishes = new Wishes((wish, reason) => told.rejected(wish, reason));
+    this.connected();
   }
 
   /** The ticks of *symbol*; of one that is not followed yet *snapshot* and *start* count. */
   follow(symbol: string, snapshot: boolean, start: Position | undefined): Follow {
-    return this.wishes.follow(symbol) ?? new Follow(symbol, this.totals, this.#hand, snapshot, start);
+    const told = this.#told;
+    return (
+      this.wishes.follow(symbol) ??
+      new Follow(symbol, this.totals, (follow, tick) => told.tick(follow, tick), snapshot, start)
+    );
   }
 
   /** The candles of *symbol*, at least *history* of the past. */
   series(symbol: string, interval: Interval, history: number): Series {
-    const found = this.wishes.all.get(`${symbol}/${interval}`);
-    const series = found instanceof Series ? found : new Series(symbol, interval);
+    const series = this.wishes.series(symbol, interval) ?? new Series(symbol, interval);
     series.history = Math.max(series.history, history);
     return series;
   }
@@ -178,29 +181,9 @@ export class Conversation {
   }
 
   readonly #takers: Record<string, (frame: Frame, now: number, wall: number) => void> = {
-    ticks: (frame, _, wall) => {
-      const { offset = NaN } = this.clock;
-      for (const tick of frame.data as RawTick[]) {
-        const follow = this.wishes.follow(tick.symbol);
-        if (!follow) continue;
-        this.#arrived(tick, wall, offset);
-        this.latencies.add(tick.latency);
-        if (!follow.tick(tick)) this.#violated(follow, "ticks", `seq ${tick.seq}`);
-      }
-      this.fresh = true;
-    },
+    ticks: (frame, _, wall) => this.#ticks(frame, wall),
 
-    snapshot: (frame, _, wall) => {
-      const { offset = NaN } = this.clock;
-      for (const tick of frame.data as RawTick[]) {
-        const follow = this.wishes.follow(tick.symbol);
-        if (!follow) continue;
-        this.#arrived(tick, wall, offset);
-        tick.epoch = frame.epoch;
-        if (!follow.shown(tick)) this.#violated(follow, "snapshot", `seq ${tick.seq}`);
-      }
-      this.fresh = true;
-    },
+    snapshot: (frame, _, wall) => this.#ticks(frame, wall),
 
     welcome: (frame, now) => {
       if (frame.protocol !== 1) throw new TypeError(`protocol ${frame.protocol}, but this client speaks 1`);
@@ -235,11 +218,8 @@ export class Conversation {
     unsubscribed: (frame, now) => {
       const { id, symbols, reason, pending } = frame;
       if (id == null) {
-        for (const symbol of symbols) {
-          for (const key of [symbol, `${symbol}/1s`, `${symbol}/1m`]) {
-            const wish = this.wishes.all.get(key);
-            if (wish) this.wishes.ended(wish, reason, now);
-          }
+        for (const wish of [...this.wishes.all.values()]) {
+          if (symbols.includes(wish.symbol)) this.wishes.ended(wish, reason, now);
         }
       } else if (!pending) this.wishes.left(id, now);
     },
@@ -296,8 +276,8 @@ export class Conversation {
     },
 
     candles: (frame) => {
-      const series = this.wishes.all.get(`${frame.symbol}/${frame.interval as Interval}`);
-      if (!(series instanceof Series)) return;
+      const series = this.wishes.series(frame.symbol, frame.interval);
+      if (!series) return;
       series.take(frame.data, !!frame.reset);
       this.fresh = true;
       this.#told.updated(series, frame.data, !!frame.reset);
@@ -312,9 +292,20 @@ export class Conversation {
     },
   };
 
-  #arrived(tick: RawTick, wall: number, offset: number): void {
-    tick.received = wall;
-    tick.latency = wall + offset - tick.ts / 1000;
+  /** The ticks of `ticks` or `snapshot`, which names their epoch. */
+  #ticks({ op, epoch, data }: Frame, wall: number): void {
+    const { offset = NaN } = this.clock;
+    const shown = op === "snapshot";
+    for (const tick of data as RawTick[]) {
+      const follow = this.wishes.follow(tick.symbol);
+      if (!follow) continue;
+      tick.received = wall;
+      tick.latency = wall + offset - tick.ts / 1000;
+      if (shown) tick.epoch = epoch;
+      else this.latencies.add(tick.latency);
+      if (!(shown ? follow.shown(tick) : follow.tick(tick))) this.#violated(follow, op, `seq ${tick.seq}`);
+    }
+    this.fresh = true;
   }
 
   #begun(follow: Follow, given: Partial<Position> | null): void {

@@ -5,7 +5,7 @@ import { TickwireError } from "./errors.js";
 import { type Follow, tally } from "./follow.js";
 import { Line, type Owner } from "./line.js";
 import { type Keeper, Link } from "./link.js";
-import { badRequest, checkResume, numberOf, symbolsOf } from "./request.js";
+import { checkResume, numberOf, oneOf, symbolsOf } from "./request.js";
 import { HISTORY, KEPT, type Series } from "./series.js";
 import type {
   Account,
@@ -48,6 +48,8 @@ export class Client implements Feed, Told, Keeper, Owner {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #armed = NEVER;
   #soon = false;
+  readonly #over = new AbortController();
+  /** What may mean that the network, or the page, is back. */
   readonly #hasten = () => {
     if (globalThis.document?.hidden) return;
     if (this.#link.hasten(this.now())) this.#conversation.probe();
@@ -59,9 +61,11 @@ export class Client implements Feed, Told, Keeper, Owner {
     readonly options: ConnectOptions,
   ) {
     this.#wall = options.now ?? Date.now;
-    this.#link = new Link(urls, options, this);
+    this.#link = new Link(urls, options, this, this.#conversation);
     this.status = this.#made();
-    for (const [target, sign] of signs()) target?.addEventListener?.(sign, this.#hasten);
+    const { signal } = this.#over;
+    for (const sign of ["online", "offline"]) globalThis.addEventListener?.(sign, this.#hasten, { signal });
+    globalThis.document?.addEventListener("visibilitychange", this.#hasten, { signal });
     void this.#link.begin();
     this.#turn();
   }
@@ -93,7 +97,7 @@ export class Client implements Feed, Told, Keeper, Owner {
   ): Subscription {
     const names = symbolsOf(symbol);
     const history = numberOf("history", options.history ?? HISTORY, 0, KEPT) as number;
-    if (interval !== "1s" && interval !== "1m") throw badRequest(`interval is ${interval}, but must be 1s or 1m`);
+    oneOf("interval", interval, "1s", "1m");
     const line = new Line(names, { onCandles, onError: options.onError }, undefined, this);
     const series = this.#conversation.series(symbol, interval, history);
     this.#want(line, [series]);
@@ -204,8 +208,7 @@ export class Client implements Feed, Told, Keeper, Owner {
 
   token(required: boolean): void {
     const { token, options } = this.#link;
-    if (required && !token)
-      throw new TickwireError("token_required", "the gateway asks for a token, and none was given");
+    if (required && !token) throw new TickwireError("token_required", "the gateway asks for a token");
     if (required) this.#conversation.authorize(token as string);
     else if (typeof options.token === "function") void this.#renew();
   }
@@ -251,14 +254,6 @@ export class Client implements Feed, Told, Keeper, Owner {
     this.event("error", error);
   }
 
-  get reconnectAt(): number {
-    return this.#conversation.reconnectAt;
-  }
-
-  get fresh(): boolean {
-    return this.#conversation.fresh;
-  }
-
   // ------------------------------------------------------------------------------------------------------------- time
 
   now(): number {
@@ -292,7 +287,7 @@ export class Client implements Feed, Told, Keeper, Owner {
     if (this.#ended) return;
     this.#ended = error;
     clearTimeout(this.#timer);
-    for (const [target, sign] of signs()) target?.removeEventListener?.(sign, this.#hasten);
+    this.#over.abort();
     this.#link.close();
     this.#conversation.disconnected();
     for (const line of [...this.#lines]) line.end(error);
@@ -323,8 +318,8 @@ export class Client implements Feed, Told, Keeper, Owner {
     if (this.#stands) this.#error = null;
     const { state, transport, error } = this.status;
     const same = state === this.#state && transport === this.#link.transport && error === this.#wrong;
-    if (same && (!this.#changed || now < this.#madeAt + STATUS_MS))
-      return this.#changed ? this.#madeAt + STATUS_MS : NEVER;
+    const due = this.#changed ? this.#madeAt + STATUS_MS : NEVER;
+    if (same && now < due) return due;
     this.#changed = false;
     this.#madeAt = now;
     this.status = this.#made();
@@ -366,13 +361,4 @@ export class Client implements Feed, Told, Keeper, Owner {
       error: this.#wrong,
     };
   }
-}
-
-/** What may mean that the network, or the page, is back. */
-function signs(): [EventTarget | undefined, string][] {
-  return [
-    [globalThis as unknown as EventTarget, "online"],
-    [globalThis as unknown as EventTarget, "offline"],
-    [globalThis.document, "visibilitychange"],
-  ];
 }

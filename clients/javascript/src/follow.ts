@@ -42,14 +42,6 @@ export class Follow extends Wish {
     this.#at = this.resume = start ?? null;
   }
 
-  get key(): string {
-    return this.symbol;
-  }
-
-  get kind(): object {
-    return {};
-  }
-
   get terms(): object {
     return { max_rate: this.rate, snapshot: this.snapshot ? undefined : false };
   }
@@ -150,7 +142,7 @@ export class Follow extends Wish {
   #reach(position: Position, skipped: number, shown: number): number {
     const before = this.#at;
     const explained = this.#gap;
-    let left = skipped;
+    let left = Math.max(0, skipped);
     if (before && compare(position, before) <= 0) {
       this.#count("repeated", shown);
       return -1;
@@ -159,7 +151,7 @@ export class Follow extends Wish {
     this.#at = at(position);
     if (before?.epoch === position.epoch) {
       const hole = position.seq - before.seq - shown;
-      left = Math.min(Math.max(0, skipped), hole);
+      left = Math.min(left, hole);
       this.#count(explained ? "missing" : "unexplained", hole - left);
     }
     this.#count("conflated", left);

@@ -80,7 +80,7 @@ export class Line implements Subscription, Listening {
   /** Hand out what is due; return when there is more. */
   turn(now: number): number {
     const { onTick } = this.hooks;
-    for (let tick = onTick && this.#thinned.take(now); tick; tick = this.#thinned.take(now)) {
+    for (let tick = this.#thinned.take(now); tick; tick = this.#thinned.take(now)) {
       this.owner.call(onTick, tick);
     }
     this.#wake();

@@ -11,8 +11,6 @@ export const SILENCE_MS = 40_000;
 export const HANDSHAKE_MS = 10_000;
 /** Longest time until the answer to a probe, after the network or the page came back. */
 export const PROBE_MS = 5000;
-/** How long server-sent events serve until a WebSocket is tried again. */
-export const AGAIN_MS = 300_000;
 const SUBPROTOCOL = "tickwire.v1";
 /** What a subprotocol may be made of. */
 const WORD = /^[\w!#$%&'*+.^`|~-]+$/;
@@ -38,6 +36,10 @@ export interface Keeper {
   ended(error: TickwireError | null): void;
   /** Nobody will ever serve us. */
   failed(error: TickwireError): void;
+}
+
+/** How the connection has been used. */
+export interface Standing {
   /** Monotonic time in milliseconds at which the last `reconnect` wanted us elsewhere. */
   readonly reconnectAt: number;
   /** Whether the connection served anything. */
@@ -51,6 +53,8 @@ export class Link {
   token: string | undefined;
   /** Of the connection that is open. */
   transport: Transport | null = null;
+  /** When `turn` is to be called: nothing has come until then. */
+  due = Infinity;
   readonly #route: Route;
   readonly #backoff: Backoff;
   readonly #webSocket: SocketClass | undefined;
@@ -59,13 +63,12 @@ export class Link {
   #over = false;
   /** By address until when its gateway wants nobody. */
   readonly #busy = new Map<string, number>();
-  #deadline = Infinity;
-  #probeAt = Infinity;
 
   constructor(
     urls: readonly string[],
     readonly options: ConnectOptions,
     readonly keeper: Keeper,
+    readonly standing: Standing,
   ) {
     const { transport = "auto", random = Math.random } = options;
     this.#webSocket = (options.WebSocket ?? globalThis.WebSocket) as SocketClass | undefined;
@@ -81,7 +84,7 @@ export class Link {
     this.#retry = undefined;
     this.keeper.begins();
     const { url, transport } = this.#route;
-    this.#deadline = performance.now() + HANDSHAKE_MS;
+    this.due = performance.now() + HANDSHAKE_MS;
     try {
       this.token = await this.ask();
       const socket = await this.#open(url, transport);
@@ -98,7 +101,7 @@ export class Link {
     const { token } = this.options;
     const found = typeof token === "function" ? await token() : token;
     if (found && !VISIBLE.test(found)) {
-      throw new TickwireError("token_refused", "the token has a blank, a line break or a letter beyond ASCII in it");
+      throw new TickwireError("token_refused", "the token has a blank or a letter beyond ASCII in it");
     }
     return found;
   }
@@ -106,7 +109,13 @@ export class Link {
   async #open(url: string, transport: Transport): Promise<Socket> {
     if (transport === "sse") {
       const { EventSocket } = await import("./sse/socket.js");
-      return new EventSocket(url, this.token, this.options.fetch ?? fetch, this.options.transport === "sse");
+      const webSocket = this.#route.provisional ? () => this.#webSocketAt(url) : undefined;
+      const socket = new EventSocket(url, this.token, this.options, webSocket);
+      socket.onbetter = () => {
+        this.#route.opened("websocket");
+        this.#again(null);
+      };
+      return socket;
     }
     return this.#webSocketAt(url);
   }
@@ -117,7 +126,7 @@ export class Link {
     try {
       return new Kind(url, token && WORD.test(token) ? [SUBPROTOCOL, `bearer.${token}`] : [SUBPROTOCOL]);
     } catch (error) {
-      throw new TickwireError("bad_url", `${(error as Error).message}`);
+      throw new TickwireError("bad_url", (error as Error).message);
     }
   }
 
@@ -126,10 +135,9 @@ export class Link {
     socket.onopen = () => {
       this.#route.opened(transport);
       this.transport = transport;
-      if (transport === "sse") this.#probeAt = performance.now() + AGAIN_MS;
     };
     socket.onmessage = ({ data }) => {
-      this.#deadline = performance.now() + SILENCE_MS;
+      this.due = performance.now() + SILENCE_MS;
       try {
         this.keeper.frame(String(data));
       } catch (error) {
@@ -157,7 +165,7 @@ export class Link {
   #drop(): void {
     const socket = this.#socket;
     this.#socket = this.transport = null;
-    this.#deadline = this.#probeAt = Infinity;
+    this.due = Infinity;
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
@@ -181,48 +189,27 @@ export class Link {
   #again(error: TickwireError | null): void {
     const now = performance.now();
     this.#drop();
-    if (this.keeper.fresh) this.#backoff.succeeded();
+    if (this.standing.fresh) this.#backoff.succeeded();
     this.#route.ended();
-    const wait = this.#backoff.wait(this.keeper.reconnectAt - now, (this.#busy.get(this.#route.url) ?? 0) - now);
+    const wait = this.#backoff.wait(this.standing.reconnectAt - now, (this.#busy.get(this.#route.url) ?? 0) - now);
     this.#retry = setTimeout(() => void this.begin(), wait);
     this.keeper.ended(error);
   }
 
   // ----------------------------------------------------------------------------------------------------------- time
 
-  /** When `turn` is to be called. */
-  get due(): number {
-    return Math.min(this.#deadline, this.#probeAt);
-  }
-
   /** Time has passed. */
   turn(now: number): void {
-    if (now >= this.#deadline) this.#ended(this.#route.url, { code: 1006, reason: "nothing came for too long" });
-    else if (now >= this.#probeAt) this.#tryWebSocket(now);
+    if (now >= this.due) this.#ended(this.#route.url, { code: 1006, reason: "nothing came" });
   }
 
   /** The network or the page is back: connect at once, or expect a sign of life soon; return whether one is expected. */
   hasten(now: number): boolean {
     if (this.#retry) void this.begin();
     else if (this.transport) {
-      this.#deadline = Math.min(this.#deadline, now + PROBE_MS);
+      this.due = Math.min(this.due, now + PROBE_MS);
       return true;
     }
     return false;
-  }
-
-  /** While server-sent events serve: would a WebSocket open by now? */
-  #tryWebSocket(now: number): void {
-    this.#probeAt = now + AGAIN_MS;
-    if (!this.#route.provisional) return;
-    const socket = this.#webSocketAt(this.#route.url);
-    const served = this.#socket;
-    socket.onerror = () => {};
-    socket.onopen = () => {
-      socket.close();
-      if (this.#socket !== served) return;
-      this.#route.opened("websocket");
-      this.#again(null);
-    };
   }
 }

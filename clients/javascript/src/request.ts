@@ -20,7 +20,12 @@ export function symbolsOf(given: string | readonly string[]): string[] {
 /** *given*, which is within the bounds, or undefined. */
 export function numberOf(name: string, given: number | undefined, least: number, most: number): number | undefined {
   if (given === undefined || (given >= least && given <= most)) return given;
-  throw badRequest(`${name} is ${given}, but must be from ${least} to ${most}`);
+  throw notAllowed(name, given, `from ${least} to ${most}`);
+}
+
+/** Return if *given* is one of *allowed*. */
+export function oneOf(name: string, given: string, ...allowed: string[]): void {
+  if (!allowed.includes(given)) throw notAllowed(name, given, allowed.join(" or "));
 }
 
 /** Return if each position is of one of *symbols*, and of one that is not *followed* yet. */
@@ -31,10 +36,14 @@ export function checkResume(
 ): void {
   for (const [symbol, { epoch, seq }] of Object.entries(resume)) {
     if (!symbols.includes(symbol) || followed(symbol)) {
-      throw badRequest(`${symbol} is not among the symbols, or followed already: it cannot resume elsewhere`);
+      throw notAllowed("resume", symbol, "one of the symbols, and not followed yet");
     }
     if (!Number.isSafeInteger(epoch) || !Number.isSafeInteger(seq)) {
-      throw badRequest(`resume of ${symbol} is ${epoch}, ${seq}, but must be two integers`);
+      throw notAllowed(`resume of ${symbol}`, `${epoch}, ${seq}`, "two integers");
     }
   }
+}
+
+function notAllowed(name: string, given: unknown, allowed: string): TickwireError {
+  return badRequest(`${name} is ${given}, but must be ${allowed}`);
 }

@@ -1,5 +1,5 @@
 /** The candles of one symbol and interval.  Pure. */
-import type { Candle, Interval } from "./types.js";
+import type { Candle } from "./types.js";
 import { Wish } from "./wish.js";
 
 /** Candles to begin with, where nobody says how many. */
@@ -14,21 +14,6 @@ export class Series extends Wish {
   /** How many of the past are asked for. */
   history = 0;
 
-  constructor(
-    symbol: string,
-    readonly interval: Interval,
-  ) {
-    super(symbol);
-  }
-
-  get key(): string {
-    return `${this.symbol}/${this.interval}`;
-  }
-
-  get kind(): object {
-    return { candles: this.interval };
-  }
-
   get terms(): object {
     return { candles: this.interval, history: this.history };
   }
@@ -36,11 +21,7 @@ export class Series extends Wish {
   /** A `candles` frame: *reset*: these replace all; else each by its `start`. */
   take(candles: readonly Candle[], reset: boolean): void {
     this.known = true;
-    if (reset) this.candles = candles.slice(-KEPT);
-    else if (candles.length) {
-      const byStart = new Map(this.candles.map((candle) => [candle.start, candle]));
-      for (const candle of candles) byStart.set(candle.start, candle);
-      this.candles = [...byStart.values()].sort((one, other) => one.start - other.start).slice(-KEPT);
-    }
+    const byStart = new Map([...(reset ? [] : this.candles), ...candles].map((candle) => [candle.start, candle]));
+    this.candles = [...byStart.values()].sort((one, other) => one.start - other.start).slice(-KEPT);
   }
 }

@@ -1,5 +1,5 @@
 /** Something that a gateway is asked for: the ticks of a symbol, or its candles.  Pure. */
-import type { Position } from "./types.js";
+import type { Interval, Position } from "./types.js";
 
 /** Who is given what comes. */
 export interface Listening {
@@ -23,12 +23,22 @@ export abstract class Wish {
   /** Whether anything ever came of it: then it is not misspelled. */
   known = false;
 
-  constructor(readonly symbol: string) {}
+  /** *interval*: of candles; undefined: ticks. */
+  constructor(
+    readonly symbol: string,
+    readonly interval?: Interval | undefined,
+  ) {}
 
   /** Its name among all wishes. */
-  abstract get key(): string;
+  get key(): string {
+    return this.interval ? `${this.symbol}/${this.interval}` : this.symbol;
+  }
+
   /** What tells its commands from those of other kinds. */
-  abstract get kind(): object;
+  get kind(): object {
+    return { candles: this.interval };
+  }
+
   /** What its subscribe command says beside the names. */
   abstract get terms(): object;
   /** Where to go on from. */

@@ -1,5 +1,7 @@
 /** All that is wanted: what to ask the gateway for, to ask again, or to end.  Pure. */
 import type { Follow } from "./follow.js";
+import type { Series } from "./series.js";
+import type { Interval } from "./types.js";
 import type { Wish } from "./wish.js";
 
 /** Names that count as one command more (docs/protocol.md, "Limits"). */
@@ -27,6 +29,11 @@ export class Wishes {
   /** The ticks of *symbol*. */
   follow(symbol: string): Follow | undefined {
     return this.all.get(symbol) as Follow | undefined;
+  }
+
+  /** The candles of *symbol*. */
+  series(symbol: string, interval: Interval): Series | undefined {
+    return this.all.get(`${symbol}/${interval}`) as Series | undefined;
   }
 
   /** Somebody listens, or somebody listens no longer. */

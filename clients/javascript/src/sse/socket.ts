@@ -1,6 +1,7 @@
 /** Server-sent events, made to look like a WebSocket that speaks the native wire.  Decides nothing: `Desk` does. */
 import type { Ending } from "../closing.js";
 import type { Socket } from "../link.js";
+import type { ConnectOptions } from "../types.js";
 import { CANDLES_MS, Desk, type Polled } from "./desk.js";
 import { EventReader } from "./events.js";
 
@@ -8,12 +9,16 @@ import { EventReader } from "./events.js";
 export const GATHER_MS = 50;
 /** Milliseconds between two words where no stream is needed, so that the connection does not count as dead. */
 const IDLE_MS = 15_000;
+/** How long server-sent events serve until a WebSocket is tried again. */
+export const AGAIN_MS = 300_000;
 
 export class EventSocket implements Socket {
   onopen: Socket["onopen"] = null;
   onmessage: Socket["onmessage"] = null;
   onclose: Socket["onclose"] = null;
   onerror: Socket["onerror"] = null;
+  /** A WebSocket opens by now: whoever has this one should leave it. */
+  onbetter: () => void = () => {};
   readonly #desk = new Desk();
   readonly #headers: Record<string, string>;
   readonly #base: string;
@@ -22,12 +27,12 @@ export class EventSocket implements Socket {
   #gathering: ReturnType<typeof setTimeout> | undefined;
   readonly #timers: ReturnType<typeof setInterval>[];
 
-  /** *url*: of the native stream; *only*: there is no other transport to try. */
+  /** *url*: of the native stream; *webSocket* opens one, which may be better. */
   constructor(
     url: string,
     token: string | undefined,
-    readonly fetch: typeof globalThis.fetch,
-    readonly only: boolean,
+    readonly options: ConnectOptions,
+    webSocket?: () => Socket,
   ) {
     this.#base = url.replace("ws", "http");
     this.#headers = token ? { Authorization: `Bearer ${token}` } : {};
@@ -36,6 +41,7 @@ export class EventSocket implements Socket {
       setInterval(() => this.#desk.query || this.#say([{ op: "heartbeat" }]), IDLE_MS),
       setInterval(() => this.#poll(), CANDLES_MS),
     ];
+    if (webSocket) this.#timers.push(setInterval(() => this.#try(webSocket()), AGAIN_MS));
   }
 
   send(text: string): void {
@@ -52,6 +58,14 @@ export class EventSocket implements Socket {
     clearTimeout(this.#gathering);
     this.#over.abort();
     this.#stream?.abort();
+  }
+
+  #try(socket: Socket): void {
+    socket.onerror = () => {};
+    socket.onopen = () => {
+      socket.close();
+      if (!this.#over.signal.aborted) this.onbetter();
+    };
   }
 
   #say(frames: readonly object[]): void {
@@ -110,8 +124,9 @@ export class EventSocket implements Socket {
 
   async #refused(answer: Response): Promise<void> {
     const { status, headers } = answer;
+    const only = this.options.transport === "sse";
     const problem = await json(answer, "problem+json");
-    this.#answer(this.#desk.refused(status, problem, Number(headers.get("Retry-After")) || 0, this.only));
+    this.#answer(this.#desk.refused(status, problem, Number(headers.get("Retry-After")) || 0, only));
     this.#gathering ??= setTimeout(() => this.#changed(), GATHER_MS);
   }
 
@@ -119,7 +134,7 @@ export class EventSocket implements Socket {
     const url = new URL(path, this.#base);
     url.search = query;
     // Called without `this`: a browser's fetch wants to be called as a function.
-    const { fetch } = this;
+    const { fetch = globalThis.fetch } = this.options;
     return fetch(url, { signal, headers: { ...this.#headers, ...headers }, cache: "no-store" });
   }
 

@@ -9,6 +9,8 @@ import {
   type TickwireError,
 } from "../../src/index.js";
 import { HANDSHAKE_MS, SILENCE_MS } from "../../src/link.js";
+import { MISSES } from "../../src/route.js";
+import { AGAIN_MS } from "../../src/sse/socket.js";
 
 class Scripted {
   static all: Scripted[] = [];
@@ -258,6 +260,22 @@ describe("a connection that ends", () => {
       await vi.advanceTimersByTimeAsync(10_000);
     }
     expect(errors).toMatchObject([{ code: "unreachable", final: false }]);
+  });
+
+  test("over server-sent events looks out for a WebSocket, and goes over to it", async () => {
+    await open({ transport: "auto", fetch: () => new Promise(() => {}) });
+    for (let n = 0; n < MISSES; n++) {
+      Scripted.last.end(1006);
+      await vi.advanceTimersByTimeAsync(500);
+    }
+    await vi.dynamicImportSettled();
+    await vi.advanceTimersByTimeAsync(AGAIN_MS);
+    expect(Scripted.all.length).toBe(MISSES + 1);
+    Scripted.last.onopen?.();
+    expect(Scripted.last.closed).toBe(true);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(Scripted.all.length).toBe(MISSES + 2);
+    expect(Scripted.last.closed).toBe(false);
   });
 
   test("is hastened by the page or the network that is back", async () => {

@@ -180,6 +180,15 @@ const wild = fc.oneof(
   fc.record({ op: fc.constant("end") }),
 );
 
+test("a count below zero counts as none, also where nothing came before", () => {
+  const { follow, given } = followed();
+  follow.subscribed(null);
+  follow.gap(gap(1, 1, 1));
+  expect(follow.tick(tick(1, -1))).toBe(false);
+  expect(follow.account).toEqual({ ...tally(), delivered: 1 });
+  expect(positions(given)).toEqual([[1, 1]]);
+});
+
 test("whatever a broken gateway says, no tick is handed out twice or out of order, and no count falls", () => {
   fc.assert(
     fc.property(fc.array(wild, { maxLength: 80 }), (frames) => {
