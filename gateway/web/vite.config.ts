@@ -21,7 +21,9 @@ function notice(name: string): string {
   const folder = new URL(`node_modules/${name}/`, import.meta.url);
   const read = (file: string) => readFileSync(new URL(file, folder), "utf8");
   const { version, license } = JSON.parse(read("package.json"));
-  const words = existsSync(new URL("LICENSE", folder)) ? read("LICENSE") : "Its package has no text of the licence; author: TradingView, Inc.\n";
+  const words = existsSync(new URL("LICENSE", folder))
+    ? read("LICENSE")
+    : "Its package has no text of the licence; author: TradingView, Inc.\n";
   return `${name} ${version}, licence ${license}\n\n${words}`;
 }
 

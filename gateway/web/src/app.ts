@@ -1,10 +1,10 @@
 /** The page: what it is made of, and who tells whom. */
+import { commands } from "./commands";
 import { AGAIN_MS, Http, RETRY_MS } from "./directory";
 import { Entry } from "./entry";
 import { listen } from "./keyboard";
 import { Market } from "./market";
 import { stream, wish } from "./pure/address";
-import type { Action } from "./pure/keys";
 import { Pace } from "./pure/pace";
 import { pins, text } from "./pure/pins";
 import type { Quote } from "./pure/quote";
@@ -38,7 +38,10 @@ export class App {
   readonly #help = new Help(() => this.#theme.turn());
   readonly #frames = new Frames((now) => this.#draw(now));
   readonly #theme: Theme = new Theme(() => this.#detail.dress());
-  readonly #entry: Entry = new Entry({ open: () => this.#open(), status: () => this.#market.status }, this.#wish.faults);
+  readonly #entry: Entry = new Entry(
+    { open: () => this.#open(), status: () => this.#market.status },
+    this.#wish.faults,
+  );
   readonly #http = new Http(document.baseURI, () => this.#entry.kept);
   readonly #market: Market;
   readonly #grid: Grid;
@@ -72,8 +75,12 @@ export class App {
       error: (error) => this.#entry.failed(error),
     });
     this.#grid = new Grid({
-      quotes: this.#market.quotes, pins: this.#pins, request,
-      choose: (quote) => this.#choose(quote), pin: (quote) => this.#pin(quote), seen: (quotes) => this.#traces.look(quotes),
+      quotes: this.#market.quotes,
+      pins: this.#pins,
+      request,
+      choose: (quote) => this.#choose(quote),
+      pin: (quote) => this.#pin(quote),
+      seen: (quotes) => this.#traces.look(quotes),
     });
     this.#detail = new Detail({
       candles: (symbol, interval, take, refused) =>
@@ -82,15 +89,22 @@ export class App {
       account: (symbol) => this.#market.account(symbol),
       closed: () => this.#left(),
     });
-    this.#traces = new Traces((symbol) => this.#http.trace(symbol), (quote) => {
-      this.#market.dirty.add(quote);
-      request();
-    });
+    this.#traces = new Traces(
+      (symbol) => this.#http.trace(symbol),
+      (quote) => {
+        this.#market.dirty.add(quote);
+        request();
+      },
+    );
   }
 
   start(): void {
-    listen({ letters: () => this.#help.letters, obey: (asked) => this.#obey(asked) });
-    by("search").addEventListener("input", () => this.#search());
+    const choose = (quote: Quote) => this.#choose(quote);
+    const pin = (quote: Quote) => this.#pin(quote);
+    const parts = { grid: this.#grid, detail: this.#detail, wire: this.#wire, help: this.#help, theme: this.#theme };
+    listen({ letters: () => this.#help.letters, obey: commands({ ...parts, choose, pin }) });
+    const search = by<HTMLInputElement>("search");
+    search.addEventListener("input", () => this.#grid.search(search.value));
     by("find").addEventListener("submit", (event) => event.preventDefault());
     by("theme").addEventListener("click", () => this.#theme.turn());
     const pace = by<HTMLSelectElement>("pace");
@@ -174,7 +188,11 @@ export class App {
     const second = this.#frames.measured();
     const frames = second.intervals.length;
     if (this.#rate === "auto" && !document.hidden && this.#pace.judge(second)) this.#market.ask(this.#asked());
-    this.#strip.drawn(this.#asked(), this.#rate === "auto", frames < JUDGE_MS / 100 ? null : Math.round((frames * 1000) / sum(second.intervals)));
+    this.#strip.drawn(
+      this.#asked(),
+      this.#rate === "auto",
+      frames < JUDGE_MS / 100 ? null : Math.round((frames * 1000) / sum(second.intervals)),
+    );
   }
 
   #asked(): number | null {
@@ -247,47 +265,6 @@ export class App {
     if (!this.#pins.delete(quote.symbol)) this.#pins.add(quote.symbol);
     keep(PINS, text(this.#pins));
     this.#grid.rearrange();
-  }
-
-  // ----------------------------------------------------------------------------------------------------- keys
-
-  #search(): void {
-    this.#grid.search(by<HTMLInputElement>("search").value);
-  }
-
-  #obey(asked: Action): boolean {
-    const { active } = this.#grid;
-    switch (asked) {
-      case "search": by<HTMLInputElement>("search").select(); break;
-      case "leave": return this.#leave();
-      case "up": this.#grid.move(-1); break;
-      case "down": this.#grid.move(1); break;
-      case "page-up": this.#grid.move(-this.#grid.page); break;
-      case "page-down": this.#grid.move(this.#grid.page); break;
-      case "first": this.#grid.move(Number.NEGATIVE_INFINITY); break;
-      case "last": this.#grid.move(Number.POSITIVE_INFINITY); break;
-      case "choose": if (active !== null) this.#choose(active); break;
-      case "pin": if (active !== null) this.#pin(active); break;
-      case "wire": this.#wire.toggle(); break;
-      case "help": this.#help.toggle(); break;
-      case "theme": this.#theme.turn(); break;
-      case "seconds": this.#detail.switch("1s"); break;
-      case "minutes": this.#detail.switch("1m"); break;
-    }
-    return true;
-  }
-
-  /** Leave what is open: the search, the drawer, the chart, in this order.  A dialog closes by itself. */
-  #leave(): boolean {
-    const search = by<HTMLInputElement>("search");
-    if (this.#help.open) return false;
-    if (document.activeElement === search || search.value !== "") {
-      search.value = "";
-      this.#search();
-      by("grid").focus();
-    } else if (this.#wire.open) this.#wire.toggle();
-    else if (this.#detail.quote !== null) this.#detail.close();
-    return true;
   }
 }
 

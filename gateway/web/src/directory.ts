@@ -11,13 +11,19 @@ export const RETRY_MS = 1_000;
 
 export class Http {
   /** *base*: address of the page.  *token*: what to show, if anything. */
-  constructor(private readonly base: string, private readonly token: () => string | null) {}
+  constructor(
+    private readonly base: string,
+    private readonly token: () => string | null,
+  ) {}
 
   /** Hand over the directory, part by part.  Throws where there is none. */
   async symbols(take: (listings: readonly Listing[]) => void): Promise<void> {
     let after: string | null = null;
     for (let page = 0; page < MOST_PAGES; page += 1) {
-      const { symbols, next } = (await this.#get("v1/symbols", { limit: String(PAGE), ...(after === null ? {} : { after }) })) as Directory;
+      const { symbols, next } = (await this.#get("v1/symbols", {
+        limit: String(PAGE),
+        ...(after === null ? {} : { after }),
+      })) as Directory;
       take(symbols);
       if (!next) return;
       after = next;

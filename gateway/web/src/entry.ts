@@ -27,7 +27,10 @@ export class Entry {
   /** A sentence that stays until something better is known. */
   #said: string;
 
-  constructor(private readonly hooks: EntryHooks, faults: readonly string[]) {
+  constructor(
+    private readonly hooks: EntryHooks,
+    faults: readonly string[],
+  ) {
     this.#said = faults.join(" ");
     notice(this.#said);
   }
@@ -41,7 +44,9 @@ export class Entry {
     const expired = this.#code === TOKEN_EXPIRED && this.kept === null;
     if (!this.#connected && !expired) return this.kept ?? "";
     this.#door.ask(expired ? EXPIRED : EXPIRES);
-    return new Promise((give) => { this.#give = give; });
+    return new Promise((give) => {
+      this.#give = give;
+    });
   };
 
   /** A connection has ended. */
@@ -56,7 +61,8 @@ export class Entry {
   failed(error: TickwireError): void {
     if (!error.final) {
       if (error.code === "token_refused") this.#refusedInBand();
-      else if (error.code === "bad_request") this.#said = `The gateway did not obey: ${error.message}. Reload the page.`;
+      else if (error.code === "bad_request")
+        this.#said = `The gateway did not obey: ${error.message}. Reload the page.`;
       return;
     }
     const said = verdict(error, this.#door.tried || this.#door.kept !== null, location.origin);
@@ -85,7 +91,12 @@ export class Entry {
 
   /** A frame: only whether a token was accepted is looked for, which the client does not tell. */
   frame({ direction, text }: Frame): void {
-    if (this.#entering === null || direction !== "in" || !/^\{"op": ?"authorized","id": ?\d/.test(text.replace(/", "/g, '","'))) return;
+    if (
+      this.#entering === null ||
+      direction !== "in" ||
+      !/^\{"op": ?"authorized","id": ?\d/.test(text.replace(/", "/g, '","'))
+    )
+      return;
     this.#door.keep(this.#entering);
     this.#entering = null;
     this.#door.shut();

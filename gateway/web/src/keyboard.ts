@@ -1,5 +1,5 @@
 /** Keys, wherever the focus is. */
-import { action, type Action, type Place } from "./pure/keys";
+import { type Action, action, type Place } from "./pure/keys";
 
 export interface KeyboardHooks {
   readonly letters: () => boolean;

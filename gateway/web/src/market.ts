@@ -1,7 +1,17 @@
 /** What the page knows of the market, and the feed that tells it.  No document here. */
 import {
-  type Account, type Candle, connect, type Day, type Feed, type Frame, type Gap, type Interval, type Status, type Subscription,
-  type Tick, TickwireError,
+  type Account,
+  type Candle,
+  connect,
+  type Day,
+  type Feed,
+  type Frame,
+  type Gap,
+  type Interval,
+  type Status,
+  type Subscription,
+  type Tick,
+  type TickwireError,
 } from "tickwire-client";
 import { type Listing, Quote } from "./pure/quote";
 import { refusal } from "./pure/words";
@@ -28,7 +38,11 @@ export class Market {
   #rate: number | null = null;
 
   /** *only*: the symbols to follow; null: all of the directory. */
-  constructor(private readonly url: string, private readonly only: readonly string[] | null, private readonly hooks: MarketHooks) {
+  constructor(
+    private readonly url: string,
+    private readonly only: readonly string[] | null,
+    private readonly hooks: MarketHooks,
+  ) {
     for (const symbol of only ?? []) this.quotes.set(symbol, new Quote(symbol));
   }
 
@@ -58,7 +72,11 @@ export class Market {
     feed.on("error", (error) => this.#failed(error));
     feed.on("gap", (gap) => this.#missed(gap));
     feed.on("day", (day) => this.#date(day));
-    feed.on("session", ({ symbol, state }) => this.#tell(symbol, (quote) => { quote.session = state; }));
+    feed.on("session", ({ symbol, state }) =>
+      this.#tell(symbol, (quote) => {
+        quote.session = state;
+      }),
+    );
     this.#follow([...this.quotes.keys()]);
   }
 
@@ -99,7 +117,10 @@ export class Market {
   }
 
   candles(
-    symbol: string, interval: Interval, take: (candles: readonly Candle[], reset: boolean) => void, refused: (error: TickwireError) => void,
+    symbol: string,
+    interval: Interval,
+    take: (candles: readonly Candle[], reset: boolean) => void,
+    refused: (error: TickwireError) => void,
   ): () => void {
     const followed = this.#feed?.candles(symbol, interval, take, { onError: refused });
     followed?.ready.catch(() => undefined); // told by `refused`
@@ -142,13 +163,18 @@ export class Market {
 
   #missed(gap: Gap): void {
     const count = gap.to === null ? null : gap.to - gap.from + 1;
-    this.#tell(gap.symbol, (quote) => { quote.missed = { count, reason: gap.reason.replaceAll("_", " "), at: Date.now() }; });
+    this.#tell(gap.symbol, (quote) => {
+      quote.missed = { count, reason: gap.reason.replaceAll("_", " "), at: Date.now() };
+    });
     this.hooks.gap(gap);
   }
 
   #failed(error: TickwireError): void {
     const { symbol } = error;
-    if (symbol !== undefined) this.#tell(symbol, (quote) => { quote.refused = refusal(error.code); });
+    if (symbol !== undefined)
+      this.#tell(symbol, (quote) => {
+        quote.refused = refusal(error.code);
+      });
     else this.hooks.error(error);
   }
 

@@ -17,7 +17,10 @@ export class Traces {
   #open = 0;
   #failed = 0;
 
-  constructor(private readonly ask: (symbol: string) => Promise<Point[]>, private readonly got: (quote: Quote) => void) {}
+  constructor(
+    private readonly ask: (symbol: string) => Promise<Point[]>,
+    private readonly got: (quote: Quote) => void,
+  ) {}
 
   /** These rows are looked at now; those before no longer matter. */
   look(quotes: readonly Quote[]): void {

@@ -1,7 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { Bars, MOST_BARS } from "../src/pure/bars";
 
-const candle = (second: number, close = 1) => ({ start: second * 1e6, epoch: 1, open: 1, high: 2, low: 0.5, close, volume: 3, trades: 1 });
+const candle = (second: number, close = 1) => ({
+  start: second * 1e6,
+  epoch: 1,
+  open: 1,
+  high: 2,
+  low: 0.5,
+  close,
+  volume: 3,
+  trades: 1,
+});
 
 describe("bars", () => {
   it("begin with all that a reset brings, in order", () => {
@@ -16,7 +25,10 @@ describe("bars", () => {
     bars.take([candle(1), candle(2)], true);
     const { all, bars: shown } = bars.take([candle(2, 5), candle(3)], false);
     expect(all).toBe(false);
-    expect(shown.map(({ time, close }) => [time, close])).toEqual([[2, 5], [3, 1]]);
+    expect(shown.map(({ time, close }) => [time, close])).toEqual([
+      [2, 5],
+      [3, 1],
+    ]);
     expect(bars.all.map(({ time }) => time)).toEqual([1, 2, 3]);
   });
 
@@ -25,7 +37,11 @@ describe("bars", () => {
     bars.take([candle(1), candle(3)], true);
     expect(bars.take([candle(2)], false).all).toBe(true);
     expect(bars.take([candle(1, 9)], false).all).toBe(true);
-    expect(bars.all.map(({ time, close }) => [time, close])).toEqual([[1, 9], [2, 1], [3, 1]]);
+    expect(bars.all.map(({ time, close }) => [time, close])).toEqual([
+      [1, 9],
+      [2, 1],
+      [3, 1],
+    ]);
   });
 
   it("are at most so many", () => {

@@ -1,11 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { Pace, STEPS } from "../src/pure/pace";
 
-const second = (interval: number, work = 50) => ({ intervals: Array.from({ length: Math.floor(1000 / interval) }, () => interval), work });
+const second = (interval: number, work = 50) => ({
+  intervals: Array.from({ length: Math.floor(1000 / interval) }, () => interval),
+  work,
+});
 const calm = second(16.7);
 const late = { intervals: [...second(16.7).intervals.slice(0, 40), 60, 70, 80, 60, 70], work: 50 };
 
-function after(pace: Pace, seconds: number, what: typeof calm): number {
+function rateAfter(pace: Pace, seconds: number, what: typeof calm): number {
   for (let i = 0; i < seconds; i += 1) pace.judge(what);
   return pace.rate;
 }
@@ -14,8 +17,8 @@ describe("the rate that is asked for", () => {
   it("rises while frames are on time, to the most that anybody sees", () => {
     const pace = new Pace();
     const first = pace.rate;
-    expect(after(pace, 6, calm)).toBeGreaterThan(first);
-    expect(after(pace, 60, calm)).toBe(STEPS.at(-1));
+    expect(rateAfter(pace, 6, calm)).toBeGreaterThan(first);
+    expect(rateAfter(pace, 60, calm)).toBe(STEPS.at(-1));
   });
 
   it("falls by one step after two bad seconds, and not after one", () => {
@@ -29,10 +32,10 @@ describe("the rate that is asked for", () => {
 
   it("falls where our own work fills the thread, though no frame is late", () => {
     const pace = new Pace();
-    expect(after(pace, 2, second(16.7, 600))).toBeLessThan(new Pace().rate);
+    expect(rateAfter(pace, 2, second(16.7, 600))).toBeLessThan(new Pace().rate);
   });
 
-  it("never falls below the least", () => expect(after(new Pace(), 50, late)).toBe(STEPS[0]));
+  it("never falls below the least", () => expect(rateAfter(new Pace(), 50, late)).toBe(STEPS[0]));
 
   it("waits longer before each rise that proved too much", () => {
     const pace = new Pace();
@@ -41,19 +44,19 @@ describe("the rate that is asked for", () => {
       let wait = 0;
       while (!pace.judge(calm)) wait += 1;
       waits.push(wait);
-      after(pace, 2, late);
+      rateAfter(pace, 2, late);
     }
     for (let i = 1; i < waits.length; i += 1) expect(waits[i]).toBeGreaterThan(waits[i - 1] as number);
   });
 
   it("does not call a screen of 30 Hz late", () => {
     const pace = new Pace();
-    expect(after(pace, 6, second(33.3))).toBeGreaterThan(new Pace().rate);
+    expect(rateAfter(pace, 6, second(33.3))).toBeGreaterThan(new Pace().rate);
   });
 
   it("says nothing of a second with hardly a frame: nothing moved", () => {
     const pace = new Pace();
     const first = pace.rate;
-    expect(after(pace, 30, { intervals: [16.7, 400], work: 1 })).toBe(first);
+    expect(rateAfter(pace, 30, { intervals: [16.7, 400], work: 1 })).toBe(first);
   });
 });

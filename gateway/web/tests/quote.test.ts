@@ -5,7 +5,14 @@ import { tick } from "./tick";
 describe("a quote", () => {
   it("knows nothing at first", () => {
     const quote = new Quote("AAPL");
-    expect([quote.price, quote.change, quote.percent, quote.spread, quote.volume, quote.state]).toEqual([null, null, null, null, null, "waiting"]);
+    expect([quote.price, quote.change, quote.percent, quote.spread, quote.volume, quote.state]).toEqual([
+      null,
+      null,
+      null,
+      null,
+      null,
+      "waiting",
+    ]);
   });
 
   it("changes against the previous close, of the day before that of the directory", () => {
@@ -13,7 +20,18 @@ describe("a quote", () => {
     quote.list({ symbol: "AAPL", previous_close: 10 });
     quote.take(tick({ price: 12 }), 0);
     expect([quote.change, quote.percent]).toEqual([2, 20]);
-    quote.day = { symbol: "AAPL", session: "open", previous_close: 8, open: 8, high: 8, low: 8, last: 8, volume: 1, change: 0, change_percent: 0 };
+    quote.day = {
+      symbol: "AAPL",
+      session: "open",
+      previous_close: 8,
+      open: 8,
+      high: 8,
+      low: 8,
+      last: 8,
+      volume: 1,
+      change: 0,
+      change_percent: 0,
+    };
     expect([quote.change, quote.percent]).toEqual([4, 50]);
   });
 

@@ -26,7 +26,10 @@ describe("the recording", () => {
     recording.take(frame("b"));
     recording.paused = false;
     recording.take(frame("c"));
-    expect(recording.matching("", 9).map(({ text, number }) => [text, number])).toEqual([["a", 1], ["c", 3]]);
+    expect(recording.matching("", 9).map(({ text, number }) => [text, number])).toEqual([
+      ["a", 1],
+      ["c", 3],
+    ]);
   });
 
   it("finds whatever the case", () => {

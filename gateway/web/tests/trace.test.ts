@@ -23,8 +23,14 @@ describe("a trace", () => {
   it("takes what is older before what it has, and nothing twice", () => {
     const trace = new Trace();
     trace.add(100_000, 1);
-    trace.precede([{ at: 40_000, price: 5 }, { at: 100_000, price: 9 }]);
-    expect(trace.points).toEqual([{ at: 40_000, price: 5 }, { at: 100_000, price: 1 }]);
+    trace.precede([
+      { at: 40_000, price: 5 },
+      { at: 100_000, price: 9 },
+    ]);
+    expect(trace.points).toEqual([
+      { at: 40_000, price: 5 },
+      { at: 100_000, price: 1 },
+    ]);
   });
 
   it("takes no step back where the clock is set back", () => {
@@ -44,19 +50,45 @@ describe("a trace", () => {
 
 describe("closes", () => {
   it("stand at the end of their minute; the growing one is left to the ticks", () => {
-    const minutes = [{ start: 0, open: 1, close: 2, complete: true }, { start: 60e6, open: 2, close: 3, complete: false }];
-    expect(closes(minutes)).toEqual([{ at: 0, price: 1 }, { at: 60_000, price: 2 }]);
+    const minutes = [
+      { start: 0, open: 1, close: 2, complete: true },
+      { start: 60e6, open: 2, close: 3, complete: false },
+    ];
+    expect(closes(minutes)).toEqual([
+      { at: 0, price: 1 },
+      { at: 60_000, price: 2 },
+    ]);
     expect(closes(minutes.slice(1))).toEqual([]);
   });
 });
 
 describe("its path", () => {
   it("spans the box: the lowest price below, the highest above", () => {
-    expect(path([{ at: 0, price: 1 }, { at: 5, price: 3 }, { at: 10, price: 2 }], 100, 20, 0)).toBe("M0 20L50 0L100 10");
+    expect(
+      path(
+        [
+          { at: 0, price: 1 },
+          { at: 5, price: 3 },
+          { at: 10, price: 2 },
+        ],
+        100,
+        20,
+        0,
+      ),
+    ).toBe("M0 20L50 0L100 10");
   });
 
   it("is a line in the middle where nothing moved, and nothing for one point", () => {
-    expect(path([{ at: 0, price: 1 }, { at: 1, price: 1 }], 10, 20)).toBe("M0 10L10 10");
+    expect(
+      path(
+        [
+          { at: 0, price: 1 },
+          { at: 1, price: 1 },
+        ],
+        10,
+        20,
+      ),
+    ).toBe("M0 10L10 10");
     expect(path([{ at: 0, price: 1 }], 10, 20)).toBe("");
   });
 });

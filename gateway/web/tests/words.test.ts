@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { pins, text } from "../src/pure/pins";
 import { nothing, verdict } from "../src/pure/words";
 
-const said = (code: never | string, message: string, had = false) => verdict({ code: code as never, message }, had, "http://h");
+const said = (code: never | string, message: string, had = false) =>
+  verdict({ code: code as never, message }, had, "http://h");
 
 describe("what is said", () => {
   it("asks for a token, once one is wanted", () => {
@@ -31,6 +32,7 @@ describe("what is said", () => {
 });
 
 describe("pins", () => {
-  it("come back as they were kept", () => expect([...pins(text(new Set(["AAPL", "BRK.B"])))]).toEqual(["AAPL", "BRK.B"]));
+  it("come back as they were kept", () =>
+    expect([...pins(text(new Set(["AAPL", "BRK.B"])))]).toEqual(["AAPL", "BRK.B"]));
   it("are none where something else stands there", () => expect([...pins(null), ...pins("<b>,,x y")]).toEqual([]));
 });

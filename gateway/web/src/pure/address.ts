@@ -43,7 +43,14 @@ export function stream(href: string): string {
 }
 
 function names(text: string): string[] {
-  return [...new Set(text.toUpperCase().split(/[\s,]+/).filter(Boolean))];
+  return [
+    ...new Set(
+      text
+        .toUpperCase()
+        .split(/[\s,]+/)
+        .filter(Boolean),
+    ),
+  ];
 }
 
 function rate(text: string | null, faults: string[]): number | null {

@@ -4,7 +4,11 @@ const MINUS = "−";
 const NOTHING = "–";
 const priced = new Map<number, Intl.NumberFormat>();
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
-const short = new Intl.NumberFormat("en-US", { notation: "compact", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const short = new Intl.NumberFormat("en-US", {
+  notation: "compact",
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+});
 
 /** A price with its symbol's *decimals*. */
 export function price(value: number | null | undefined, decimals: number): string {

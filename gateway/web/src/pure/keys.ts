@@ -1,8 +1,21 @@
 /** What a key means. */
 
 export type Action =
-  | "search" | "leave" | "up" | "down" | "page-up" | "page-down" | "first" | "last"
-  | "choose" | "pin" | "wire" | "help" | "theme" | "seconds" | "minutes";
+  | "search"
+  | "leave"
+  | "up"
+  | "down"
+  | "page-up"
+  | "page-down"
+  | "first"
+  | "last"
+  | "choose"
+  | "pin"
+  | "wire"
+  | "help"
+  | "theme"
+  | "seconds"
+  | "minutes";
 
 export interface Press {
   readonly key: string;
@@ -15,10 +28,22 @@ export interface Press {
 export type Place = "field" | "typing" | "control" | "list" | "elsewhere";
 
 const LETTERS: Readonly<Record<string, Action>> = {
-  "/": "search", p: "pin", w: "wire", "?": "help", t: "theme", "1": "seconds", "2": "minutes",
+  "/": "search",
+  p: "pin",
+  w: "wire",
+  "?": "help",
+  t: "theme",
+  "1": "seconds",
+  "2": "minutes",
 };
 const MOVES: Readonly<Record<string, Action>> = {
-  ArrowUp: "up", ArrowDown: "down", PageUp: "page-up", PageDown: "page-down", Home: "first", End: "last", Enter: "choose",
+  ArrowUp: "up",
+  ArrowDown: "down",
+  PageUp: "page-up",
+  PageDown: "page-down",
+  Home: "first",
+  End: "last",
+  Enter: "choose",
 };
 /** In a search field these move the list all the same: the letters stay the field's. */
 const FROM_FIELD = new Set(["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Enter"]);

@@ -51,7 +51,10 @@ export class Quote {
 
   list(listing: Listing): void {
     this.name = listing.name ?? "";
-    this.words = this.name.toUpperCase().split(/[^A-Z0-9]+/).filter(Boolean);
+    this.words = this.name
+      .toUpperCase()
+      .split(/[^A-Z0-9]+/)
+      .filter(Boolean);
     if (listing.decimals !== undefined) {
       this.decimals = listing.decimals;
       this.#told = true;

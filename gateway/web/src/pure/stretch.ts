@@ -19,5 +19,5 @@ export function stretch(top: number, height: number, row: number, rows: number):
 export function revealed(index: number, top: number, height: number, row: number, cover: number): number {
   const above = index * row;
   const below = above + row + cover - height;
-  return Math.max(0, above < top ? above : below > top ? below : top);
+  return Math.max(0, above < top ? above : Math.max(below, top));
 }

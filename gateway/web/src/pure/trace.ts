@@ -43,7 +43,8 @@ export class Trace {
     const last = this.points.at(-1);
     if (last !== undefined && at < last.at) return; // the clock was set back
     const before = this.points.at(-2);
-    const same = last !== undefined && before !== undefined && Math.floor(last.at / this.#step) === Math.floor(at / this.#step);
+    const same =
+      last !== undefined && before !== undefined && Math.floor(last.at / this.#step) === Math.floor(at / this.#step);
     this.#keep([...(same ? this.points.slice(0, -1) : this.points), { at, price }]);
   }
 
@@ -58,7 +59,11 @@ export class Trace {
     let kept = points.filter((point) => point.at >= since);
     while (kept.length > MOST_POINTS) {
       this.#step *= 2;
-      kept = kept.filter((point, i) => i === kept.length - 1 || Math.floor(point.at / this.#step) !== Math.floor((kept[i + 1] as Point).at / this.#step));
+      kept = kept.filter(
+        (point, i) =>
+          i === kept.length - 1 ||
+          Math.floor(point.at / this.#step) !== Math.floor((kept[i + 1] as Point).at / this.#step),
+      );
     }
     this.points = kept;
     this.version += 1;
@@ -79,7 +84,9 @@ export function path(points: readonly Point[], width: number, height: number, pa
   const across = width / (last.at - first.at);
   const up = high === low ? 0 : (height - 2 * pad) / (high - low);
   const y = (price: number) => (up === 0 ? height / 2 : height - pad - (price - low) * up);
-  return points.map(({ at, price }, i) => `${i ? "L" : "M"}${round((at - first.at) * across)} ${round(y(price))}`).join("");
+  return points
+    .map(({ at, price }, i) => `${i ? "L" : "M"}${round((at - first.at) * across)} ${round(y(price))}`)
+    .join("");
 }
 
 function round(value: number): number {

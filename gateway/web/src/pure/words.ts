@@ -25,7 +25,10 @@ export function verdict(error: Pick<TickwireError, "code" | "message">, had: boo
         `Open the page at the gateway's own address, or let whoever runs it add ${origin} to TICKWIRE_ORIGINS.`,
       );
     case "protocol":
-      return say("refused: no Tickwire gateway", `What answers is not a Tickwire gateway of this page's version: reload the page. (${error.message})`);
+      return say(
+        "refused: no Tickwire gateway",
+        `What answers is not a Tickwire gateway of this page's version: reload the page. (${error.message})`,
+      );
     default:
       return say(`refused: ${error.message}`, "Reload the page to try again.");
   }

@@ -4,8 +4,15 @@
  * and the link that its licence asks for stand below the chart (`detail.ts`).
  */
 import {
-  CandlestickSeries, ColorType, createChart, HistogramSeries,
-  type IChartApi, type ISeriesApi, TickMarkType, type Time, type UTCTimestamp,
+  CandlestickSeries,
+  ColorType,
+  createChart,
+  HistogramSeries,
+  type IChartApi,
+  type ISeriesApi,
+  TickMarkType,
+  type Time,
+  type UTCTimestamp,
 } from "lightweight-charts";
 import type { Bar, Change } from "../pure/bars";
 
@@ -24,13 +31,22 @@ export class Chart {
       autoSize: true,
       layout: { attributionLogo: false, fontFamily: getComputedStyle(box).fontFamily, fontSize: 12 },
       rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.08, bottom: 0.22 } },
-      timeScale: { borderVisible: false, timeVisible: true, secondsVisible: true, rightOffset: 4, tickMarkFormatter: tickMark },
+      timeScale: {
+        borderVisible: false,
+        timeVisible: true,
+        secondsVisible: true,
+        rightOffset: 4,
+        tickMarkFormatter: tickMark,
+      },
       localization: { timeFormatter: (at: Time) => seconds.format(Number(at) * 1000) },
       handleScroll: { vertTouchDrag: false },
     });
     this.#candles = this.#chart.addSeries(CandlestickSeries, { borderVisible: false });
     this.#volumes = this.#chart.addSeries(HistogramSeries, {
-      priceScaleId: "volume", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false,
+      priceScaleId: "volume",
+      priceFormat: { type: "volume" },
+      lastValueVisible: false,
+      priceLineVisible: false,
     });
     this.#chart.priceScale("volume").applyOptions({ scaleMargins: { top: VOLUME_SHARE, bottom: 0 } });
     this.dress();
@@ -44,9 +60,18 @@ export class Chart {
     this.#chart.applyOptions({
       layout: { background: { type: ColorType.Solid, color: "transparent" }, textColor: soft },
       grid: { vertLines: { color: line }, horzLines: { color: line } },
-      crosshair: { vertLine: { color: soft, labelBackgroundColor: soft }, horzLine: { color: soft, labelBackgroundColor: soft } },
+      crosshair: {
+        vertLine: { color: soft, labelBackgroundColor: soft },
+        horzLine: { color: soft, labelBackgroundColor: soft },
+      },
     });
-    this.#candles.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down, priceLineColor: soft });
+    this.#candles.applyOptions({
+      upColor: up,
+      downColor: down,
+      wickUpColor: up,
+      wickDownColor: down,
+      priceLineColor: soft,
+    });
     this.#volumes.applyOptions({ color: line });
   }
 

@@ -15,7 +15,10 @@ const FIGURES = ["Bid", "Ask", "Spread", "Open", "High", "Low", "Prev. close", "
 export interface DetailHooks {
   /** Follow candles; returns the way to stop. */
   readonly candles: (
-    symbol: string, interval: Interval, take: (candles: readonly Candle[], reset: boolean) => void, refused: (why: string) => void,
+    symbol: string,
+    interval: Interval,
+    take: (candles: readonly Candle[], reset: boolean) => void,
+    refused: (why: string) => void,
   ) => () => void;
   readonly day: (symbol: string) => Day | undefined;
   readonly account: (symbol: string) => Account | undefined;
@@ -110,7 +113,8 @@ export class Detail {
     const account = this.hooks.account(quote.symbol);
     if (account === undefined) return;
     const { delivered, conflated, missing, unexplained } = account;
-    const lost = missing > 0 ? `${count(missing)} missing${quote.missed ? ` (${quote.missed.reason})` : ""}` : "none missing";
+    const lost =
+      missing > 0 ? `${count(missing)} missing${quote.missed ? ` (${quote.missed.reason})` : ""}` : "none missing";
     const fault = unexplained > 0 ? `, ${count(unexplained)} without a word` : "";
     write(this.#account, `${count(delivered)} ticks came, ${count(conflated)} conflated, ${lost}${fault}`);
     this.#canvas.setAttribute("aria-label", this.#spoken(quote));
@@ -128,11 +132,13 @@ export class Detail {
     this.#stop();
     this.#bars = new Bars();
     this.#chart?.clear();
-    for (const [interval, button] of this.#switches) button.setAttribute("aria-pressed", String(interval === this.#interval));
+    for (const [interval, button] of this.#switches)
+      button.setAttribute("aria-pressed", String(interval === this.#interval));
     write(this.#words, "Waiting for candles");
     clearTimeout(this.#waiting);
     this.#waiting = window.setTimeout(() => {
-      if (this.#bars.size === 0) write(this.#words, "No candles yet: nothing was traded, or this gateway has no history. The list goes on.");
+      if (this.#bars.size === 0)
+        write(this.#words, "No candles yet: nothing was traded, or this gateway has no history. The list goes on.");
     }, PATIENCE_MS);
     let begun = false;
     const unfollow = this.hooks.candles(
@@ -162,11 +168,28 @@ export class Detail {
   }
 
   #build(): void {
-    const back = make("button", { type: "button", id: "detail-close", "data-testid": "detail-close", "aria-label": "Close the chart", "aria-keyshortcuts": "Escape" }, "×");
+    const back = make(
+      "button",
+      {
+        type: "button",
+        id: "detail-close",
+        "data-testid": "detail-close",
+        "aria-label": "Close the chart",
+        "aria-keyshortcuts": "Escape",
+      },
+      "×",
+    );
     back.addEventListener("click", () => this.close());
     const switches = make("div", { role: "group", "aria-label": "Length of a candle", class: "switches" });
-    for (const [interval, text, key] of [["1s", "1 s", "1"], ["1m", "1 min", "2"]] as const) {
-      const button = make("button", { type: "button", "data-testid": `interval-${interval}`, "aria-keyshortcuts": key }, text);
+    for (const [interval, text, key] of [
+      ["1s", "1 s", "1"],
+      ["1m", "1 min", "2"],
+    ] as const) {
+      const button = make(
+        "button",
+        { type: "button", "data-testid": `interval-${interval}`, "aria-keyshortcuts": key },
+        text,
+      );
       button.addEventListener("click", () => this.switch(interval));
       this.#switches.set(interval, button);
       switches.append(button);
@@ -179,12 +202,29 @@ export class Detail {
     }
     const thanks = make("p", { class: "thanks soft" }, "Chart: ");
     thanks.append(
-      make("a", { href: "https://www.tradingview.com/", target: "_blank", rel: "noopener noreferrer" }, "TradingView Lightweight Charts™"),
+      make(
+        "a",
+        { href: "https://www.tradingview.com/", target: "_blank", rel: "noopener noreferrer" },
+        "TradingView Lightweight Charts™",
+      ),
       ", © 2025 TradingView, Inc. ",
       make("a", { href: "./notices.txt" }, "Licences"),
     );
-    const heading = make("div", { class: "heading" }, make("div", {}, this.#title, this.#name), make("div", { class: "now" }, this.#price, this.#change), back);
-    this.#box.append(heading, switches, make("div", { class: "picture" }, this.#canvas, this.#words), figures, this.#account, thanks);
+    const heading = make(
+      "div",
+      { class: "heading" },
+      make("div", {}, this.#title, this.#name),
+      make("div", { class: "now" }, this.#price, this.#change),
+      back,
+    );
+    this.#box.append(
+      heading,
+      switches,
+      make("div", { class: "picture" }, this.#canvas, this.#words),
+      figures,
+      this.#account,
+      thanks,
+    );
   }
 }
 

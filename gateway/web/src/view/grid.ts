@@ -8,9 +8,15 @@ import { Slot } from "./slot";
 /** Milliseconds between two sortings by a figure that moves. */
 const SORT_MS = 1_000;
 const HEADS: readonly (readonly [Column | null, string, string])[] = [
-  [null, "pinned", "Pin"], ["symbol", "symbol", "Symbol"], ["state", "state", "Session"], [null, "trace", "30 min"],
-  ["price", "price", "Last"], ["change", "change", "Change"], ["percent", "percent", "Change %"],
-  ["spread", "spread", "Spread"], ["volume", "volume", "Volume"],
+  [null, "pinned", "Pin"],
+  ["symbol", "symbol", "Symbol"],
+  ["state", "state", "Session"],
+  [null, "trace", "30 min"],
+  ["price", "price", "Last"],
+  ["change", "change", "Change"],
+  ["percent", "percent", "Change %"],
+  ["spread", "spread", "Spread"],
+  ["volume", "volume", "Volume"],
 ];
 
 export interface GridHooks {
@@ -173,6 +179,7 @@ export class Grid {
 
   #activate(quote: Quote | null): void {
     this.#active = quote;
+    if (this.#stale) this.#arrange();
     const index = quote === null ? -1 : this.#shown.indexOf(quote);
     if (index >= 0) {
       this.#grid.scrollTop = revealed(index, this.#grid.scrollTop, this.#height, this.#row, this.#cover);
@@ -194,7 +201,7 @@ export class Grid {
 
   #click(event: Event): void {
     const target = event.target as Element;
-    const symbol = target.closest<HTMLElement>(".row")?.dataset["symbol"];
+    const symbol = target.closest<HTMLElement>(".row")?.dataset.symbol;
     const quote = symbol === undefined ? undefined : this.hooks.quotes.get(symbol);
     if (quote === undefined) return;
     if (target.closest(".pin")) this.hooks.pin(quote);
@@ -204,13 +211,17 @@ export class Grid {
   #head(): void {
     const row = make("div", { role: "row", class: "row heads", "aria-rowindex": "1" });
     for (const [column, name, title] of HEADS) {
-      const head = make("div", { role: "columnheader", class: `cell ${name}`, "aria-colindex": String(row.childElementCount + 1) });
+      const head = make("div", {
+        role: "columnheader",
+        class: `cell ${name}`,
+        "aria-colindex": String(row.childElementCount + 1),
+      });
       if (column === null) head.append(make("span", name === "pinned" ? { class: "unseen" } : {}, title));
       else {
         const button = make("button", { type: "button", "data-testid": `sort-${column}` }, title);
         button.addEventListener("click", () => this.#sort(column));
         head.append(button);
-        head.dataset["column"] = column;
+        head.dataset.column = column;
       }
       row.append(head);
     }
@@ -227,7 +238,7 @@ export class Grid {
 
   #sign(): void {
     for (const head of by("head").querySelectorAll<HTMLElement>("[data-column]")) {
-      const sorted = head.dataset["column"] === this.#order.column;
+      const sorted = head.dataset.column === this.#order.column;
       head.setAttribute("aria-sort", !sorted ? "none" : this.#order.descending ? "descending" : "ascending");
       mark(head, "sort", !sorted ? "" : this.#order.descending ? "down" : "up");
     }

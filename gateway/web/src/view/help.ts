@@ -4,8 +4,16 @@ import { keep, read } from "./theme";
 
 const KEY = "tickwire.letters";
 const KEYS: readonly (readonly [string, string])[] = [
-  ["/", "Search"], ["↑ ↓", "Another row"], ["Page ↑ ↓, Home, End", "Further"], ["Enter", "Its chart"], ["p", "Pin it to the top, or not"],
-  ["1, 2", "Candles of 1 second, of 1 minute"], ["w", "What the wire says"], ["t", "Light or dark"], ["Esc", "Leave or close"], ["?", "This"],
+  ["/", "Search"],
+  ["↑ ↓", "Another row"],
+  ["Page ↑ ↓, Home, End", "Further"],
+  ["Enter", "Its chart"],
+  ["p", "Pin it to the top, or not"],
+  ["1, 2", "Candles of 1 second, of 1 minute"],
+  ["w", "What the wire says"],
+  ["t", "Light or dark"],
+  ["Esc", "Leave or close"],
+  ["?", "This"],
 ];
 const WORDS: readonly (readonly [string, string])[] = [
   ["Stale", "The gateway hears no producer: prices may be old."],
@@ -35,7 +43,11 @@ export class Help {
 
   #build(): void {
     const list = (rows: typeof KEYS, tag: "kbd" | "b") =>
-      make("dl", {}, ...rows.map(([name, text]) => make("div", {}, make("dt", {}, make(tag, {}, name)), make("dd", {}, text))));
+      make(
+        "dl",
+        {},
+        ...rows.map(([name, text]) => make("div", {}, make("dt", {}, make(tag, {}, name)), make("dd", {}, text))),
+      );
     const choice = make("input", { type: "checkbox", id: "letters", "data-testid": "letters" });
     choice.checked = this.letters;
     choice.addEventListener("change", () => {

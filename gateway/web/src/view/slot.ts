@@ -22,7 +22,7 @@ class Cell {
 
   show(text: string, mark = ""): void {
     if (text !== this.#shown) this.#text.nodeValue = this.#shown = text;
-    if (mark !== this.#mark) this.element.dataset["way"] = this.#mark = mark;
+    if (mark !== this.#mark) this.element.dataset.way = this.#mark = mark;
   }
 }
 
@@ -33,7 +33,9 @@ export class Slot {
   readonly #pin = make("button", { type: "button", class: "pin", tabindex: "-1", "data-testid": "pin" });
   readonly #name = make("small", { "data-testid": "name" });
   readonly #line = document.createElementNS(SVG, "path");
-  readonly #cells: Readonly<Record<"symbol" | "flag" | "state" | "price" | "change" | "percent" | "spread" | "volume", Cell>>;
+  readonly #cells: Readonly<
+    Record<"symbol" | "flag" | "state" | "price" | "change" | "percent" | "spread" | "volume", Cell>
+  >;
   #drawn = -1;
   #lit = 0;
 
@@ -55,8 +57,14 @@ export class Slot {
     const state = new Cell(cell("state"));
     cell("trace").append(this.#sketch());
     this.#cells = {
-      symbol: new Cell(bold), flag: new Cell(flag), state, price: new Cell(cell("price")), change: new Cell(cell("change")),
-      percent: new Cell(cell("percent")), spread: new Cell(cell("spread")), volume: new Cell(cell("volume")),
+      symbol: new Cell(bold),
+      flag: new Cell(flag),
+      state,
+      price: new Cell(cell("price")),
+      change: new Cell(cell("change")),
+      percent: new Cell(cell("percent")),
+      spread: new Cell(cell("spread")),
+      volume: new Cell(cell("volume")),
     };
   }
 
@@ -70,7 +78,7 @@ export class Slot {
     if (quote === this.quote) return;
     this.quote = quote;
     this.#drawn = -1;
-    this.element.dataset["symbol"] = quote.symbol;
+    this.element.dataset.symbol = quote.symbol;
   }
 
   /** Show what has changed; return whether the price is still lit. */
@@ -108,7 +116,7 @@ export class Slot {
     this.#drawn = quote.trace.version;
     this.#line.setAttribute("d", path(quote.trace.points, WIDTH, HEIGHT));
     const rise = (quote.trace.points.at(-1)?.price ?? 0) - (quote.trace.points[0]?.price ?? 0);
-    this.#line.dataset["way"] = way(signed(rise, quote.decimals));
+    this.#line.dataset.way = way(signed(rise, quote.decimals));
   }
 
   #sketch(): SVGSVGElement {

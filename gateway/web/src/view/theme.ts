@@ -12,7 +12,7 @@ export class Theme {
   }
 
   get dark(): boolean {
-    const chosen = document.documentElement.dataset["theme"];
+    const chosen = document.documentElement.dataset.theme;
     return chosen === undefined ? this.#system.matches : chosen === "dark";
   }
 
@@ -24,7 +24,7 @@ export class Theme {
   }
 
   #set(theme: string): void {
-    document.documentElement.dataset["theme"] = theme;
+    document.documentElement.dataset.theme = theme;
   }
 }
 

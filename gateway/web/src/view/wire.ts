@@ -14,7 +14,14 @@ export class Wire {
   readonly #box = by("wire");
   readonly #recording = new Recording();
   readonly #lines = make("ol", { id: "frames", "data-testid": "frames", tabindex: "0", "aria-label": "Frames" });
-  readonly #filter = make("input", { type: "search", id: "wire-filter", "data-testid": "wire-filter", placeholder: "Filter", "aria-label": "Filter frames", spellcheck: "false" });
+  readonly #filter = make("input", {
+    type: "search",
+    id: "wire-filter",
+    "data-testid": "wire-filter",
+    placeholder: "Filter",
+    "aria-label": "Filter frames",
+    spellcheck: "false",
+  });
   readonly #pause = make("button", { type: "button", "aria-pressed": "false", "data-testid": "wire-pause" }, "Pause");
   readonly #count = make("output", { "data-testid": "wire-count" });
   readonly #tabs = new Map<Tab, HTMLButtonElement>();
@@ -56,7 +63,8 @@ export class Wire {
     if (!this.open) return;
     const lines = this.#tab === "frames" ? this.#recording.matching(this.#filter.value, MOST_SHOWN) : [];
     const drawn = `${this.#tab} ${lines[0]?.number} ${lines.at(-1)?.number} ${this.#gaps.length} ${this.#gaps.at(-1)?.at}`;
-    if (this.#tab === "frames") write(this.#count, `${count(lines.length)} shown, ${count(this.#recording.total)} in all`);
+    if (this.#tab === "frames")
+      write(this.#count, `${count(lines.length)} shown, ${count(this.#recording.total)} in all`);
     else write(this.#count, this.#gaps.length === 0 ? "" : `the last ${this.#gaps.length}`);
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
@@ -66,12 +74,24 @@ export class Wire {
   }
 
   #told(): HTMLElement[] {
-    if (this.#gaps.length === 0) return [make("li", { class: "soft" }, "No gaps: every tick since this page was opened has come, or was conflated as this page asked.")];
+    if (this.#gaps.length === 0)
+      return [
+        make(
+          "li",
+          { class: "soft" },
+          "No gaps: every tick since this page was opened has come, or was conflated as this page asked.",
+        ),
+      ];
     return this.#gaps.map(({ gap, at }) => {
       const { symbol, epoch, from, to, reason, final } = gap;
       const which = to === null ? `from ${from} on` : from === to ? `tick ${from}` : `ticks ${from} to ${to}`;
       const end = final ? "nobody has them" : "perhaps GET /v1/ticks has them later";
-      return make("li", { class: "gap" }, make("time", {}, clock(at)), ` ${symbol}: ${which} of run ${epoch} are not coming (${reason.replaceAll("_", " ")}; ${end})`);
+      return make(
+        "li",
+        { class: "gap" },
+        make("time", {}, clock(at)),
+        ` ${symbol}: ${which} of run ${epoch} are not coming (${reason.replaceAll("_", " ")}; ${end})`,
+      );
     });
   }
 
@@ -82,9 +102,13 @@ export class Wire {
   }
 
   async #copy(button: HTMLButtonElement): Promise<void> {
-    const text = this.#tab === "gaps"
-      ? [...this.#lines.children].map((line) => line.textContent).join("\n")
-      : this.#recording.matching(this.#filter.value, Number.POSITIVE_INFINITY).map((line) => line.text).join("\n");
+    const text =
+      this.#tab === "gaps"
+        ? [...this.#lines.children].map((line) => line.textContent).join("\n")
+        : this.#recording
+            .matching(this.#filter.value, Number.POSITIVE_INFINITY)
+            .map((line) => line.text)
+            .join("\n");
     try {
       await navigator.clipboard.writeText(text);
       write(button, "Copied");
@@ -98,7 +122,10 @@ export class Wire {
 
   #build(): void {
     const tabs = make("div", { role: "group", "aria-label": "What is shown", class: "switches" });
-    for (const [name, text] of [["frames", "Frames"], ["gaps", "Gaps"]] as const) {
+    for (const [name, text] of [
+      ["frames", "Frames"],
+      ["gaps", "Gaps"],
+    ] as const) {
       const button = make("button", { type: "button", "data-testid": `wire-${name}` }, text);
       button.addEventListener("click", () => {
         this.#turn(name);
@@ -113,7 +140,20 @@ export class Wire {
     copy.addEventListener("click", () => void this.#copy(copy));
     const close = make("button", { type: "button", "data-testid": "wire-close" }, "Close");
     close.addEventListener("click", () => this.toggle());
-    this.#box.append(make("div", { class: "bar" }, make("h2", {}, "The wire"), tabs, this.#filter, this.#pause, copy, this.#count, close), this.#lines);
+    this.#box.append(
+      make(
+        "div",
+        { class: "bar" },
+        make("h2", {}, "The wire"),
+        tabs,
+        this.#filter,
+        this.#pause,
+        copy,
+        this.#count,
+        close,
+      ),
+      this.#lines,
+    );
     this.#turn("frames");
   }
 
@@ -125,7 +165,12 @@ export class Wire {
 }
 
 function shown({ direction, text, at }: Line): HTMLElement {
-  const cut = text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)} … ${count(text.length)} characters` : text;
-  const way = make("b", { class: direction, title: direction === "in" ? "from the gateway" : "to the gateway" }, direction === "in" ? "◂" : "▸");
+  const cut =
+    text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)} … ${count(text.length)} characters` : text;
+  const way = make(
+    "b",
+    { class: direction, title: direction === "in" ? "from the gateway" : "to the gateway" },
+    direction === "in" ? "◂" : "▸",
+  );
   return make("li", {}, make("time", {}, clock(at)), way, make("code", {}, cut));
 }
