@@ -8,7 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.browser.playwright_tab import chromium
-from tests.programs import demo
+from tests.browser.visits import serving
 
 RATE = 2_000
 """Ticks per second of the demo's 100 symbols: more per symbol than the page asks for."""
@@ -24,5 +24,5 @@ async def _browser() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module", name="address")
 async def _address() -> AsyncIterator[str]:
     """Where a demo that really runs serves the page: ends with a slash."""
-    async with demo(RATE=RATE) as (_, addresses):
-        yield addresses["page"]
+    async with serving(RATE=RATE) as address:
+        yield address

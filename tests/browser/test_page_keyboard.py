@@ -45,6 +45,7 @@ async def test_pin(browser: Browser, address: str) -> None:
         await tab.keyboard.press("Enter")
         await tab.keyboard.press("Escape")
         await tab.keyboard.press("p")
+        await tab.keyboard.press("Home")
         pinned = row(tab, "NVDA").get_by_test_id("pin")
         await expect(pinned).to_have_attribute("aria-pressed", "true")
         await tab.reload()
@@ -54,7 +55,7 @@ async def test_pin(browser: Browser, address: str) -> None:
         await tab.get_by_test_id("grid").focus()
         await tab.keyboard.press("Home")
         await tab.keyboard.press("p")
-        await expect(row(tab, "AAPL")).to_have_attribute("aria-rowindex", "2")
+        await expect(row(tab, "AAL")).to_have_attribute("aria-rowindex", "2")
 
 
 async def test_escape(browser: Browser, address: str) -> None:

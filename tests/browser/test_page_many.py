@@ -8,8 +8,7 @@ from typing import Final
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.visits import changes, connected, number, row, rows, visit
-from tests.programs import demo
+from tests.browser.visits import changes, connected, number, row, rows, serving, visit
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
 
@@ -27,8 +26,8 @@ def universe(path: Path, count: int = MANY) -> Path:
 async def test_virtual_rows(browser: Browser, tmp_path: Path) -> None:
     """Of 1,000 symbols only those that are looked at are on the page; the last one is there, and moves."""
     async with (
-        demo(RATE=RATE, SYMBOLS=universe(tmp_path / "symbols.csv")) as (_, addresses),
-        visit(browser, addresses["page"]) as tab,
+        serving(RATE=RATE, SYMBOLS=universe(tmp_path / "symbols.csv")) as address,
+        visit(browser, address) as tab,
     ):
         await connected(tab)
         grid = tab.get_by_test_id("grid")

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
+from aiohttp import ClientSession
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.browser.playwright_tab import DESKTOP, LOOK_MS, Complaints, window
+from tests.programs import demo
 
 NARROW: Final = (360, 740)
 """CSS pixels of the narrowest telephone that the page is made for."""
+SOON_S: Final = 30.0
+"""Longest wait for a demo that knows its symbols: 2 s were seen on two idle cores."""
 _TELL_POLICY: Final = """
 addEventListener("securitypolicyviolation", (e) =>
   console.error(`policy: ${e.effectiveDirective} forbids ${e.blockedURI}`));
@@ -59,6 +65,17 @@ async def visit(
         assert strangers <= {host(address), ""}, f"the page asks {strangers}"
     finally:
         await context.close()
+
+
+@asynccontextmanager
+async def serving(**settings: object) -> AsyncIterator[str]:
+    """Run a demo with *settings*; yield the page's address, once it knows its symbols.  Ends with a slash."""
+    async with demo(**settings) as (_, addresses), ClientSession() as http:
+        page = str(addresses["page"])
+        async with asyncio.timeout(SOON_S):
+            while (await http.get(f"{page}v1/symbols?limit=1")).status == HTTPStatus.SERVICE_UNAVAILABLE:
+                await asyncio.sleep(0.05)
+        yield page
 
 
 def host(url: str) -> str:
