@@ -1,7 +1,8 @@
-"""How smoothly the page draws: `python -m tests.browser.frames [SECONDS]` measures, and prints a table.
+"""How smoothly the page draws: `python -m tests.browser.frames [SECONDS]` measures, and prints two lines.
 
-For 100 symbols at 5,000 ticks/s, and for 1,000 symbols at 5,000 ticks/s while the list is scrolled, in Chromium without
-a screen, which draws by its processor.  Everything shares this machine: the demo, the browser, and whoever else.
+For 100 symbols at 5,000 ticks/s, and for 1,000 symbols at 5,000 ticks/s while the list is scrolled, in Chromium
+without a screen, which draws by its processor.  Everything shares this machine: the demo, the browser, and whoever
+else.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ _COUNT: Final = """
       long_tasks: tasks.length,
       longest_ms: Math.round(Math.max(0, ...tasks)),
       latency_p50: text("latency"), latency_p99: text("latency-p99"),
-      ticks_per_s: text("rate"), asked: text("asked"), conflated: text("conflated"), violations: text("violations"),
+      ticks_per_s: text("rate"), asked: text("asked"), conflated: text("conflated"),
+      violations: text("violations"),
     });
   });
 })

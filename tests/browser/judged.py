@@ -17,9 +17,12 @@ class JudgedWire:
         self._checker = checker
         page.on("websocket", self._opened)
 
+    def _received(self, text: str | bytes) -> None:
+        self._checker.received(text)
+
     def _opened(self, socket: WebSocket) -> None:
         self.connections += 1
         self._checker.opened()
         socket.on("framesent", lambda text: self._checker.sent(json.loads(text)))
-        socket.on("framereceived", self._checker.received)
+        socket.on("framereceived", self._received)
         socket.on("close", lambda _: self._checker.closed())

@@ -30,7 +30,7 @@ def _told(rule: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("viewport", [DESKTOP, NARROW], ids=["desk", "phone"])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-async def test_page(browser: Browser, address: str, dark: bool, viewport: tuple[int, int]) -> None:
+async def test_page(browser: Browser, address: str, *, dark: bool, viewport: tuple[int, int]) -> None:
     """The list, the chart, the wire's drawer and the dialog have no grave problem."""
     async with visit(browser, address, dark=dark, viewport=viewport, loose=True) as tab:
         await connected(tab)
@@ -49,7 +49,7 @@ async def test_page(browser: Browser, address: str, dark: bool, viewport: tuple[
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-async def test_docs(browser: Browser, address: str, dark: bool) -> None:
+async def test_docs(browser: Browser, address: str, *, dark: bool) -> None:
     """The documentation has no grave problem."""
     async with visit(browser, f"{address}docs", dark=dark, loose=True) as tab:
         assert await found(tab) == []

@@ -31,7 +31,8 @@ AWAY: Final = ("ERR_CONNECTION_REFUSED", "Failed to load resource", "WebSocket c
 """What a browser says of a gateway that is away."""
 _CLOSED: Final = 2
 _EVENTS: Final = (
-    "subscribed", "snapshot", "day", "ticks", "gap", "epoch", "session", "status", "unsubscribed", "reconnect", "error",
+    "subscribed", "unsubscribed", "snapshot", "day", "ticks", "gap", "epoch", "session", "status", "reconnect",
+    "error",
 )  # fmt: skip
 _LISTEN: Final = """
 ([url, names]) => {
@@ -93,7 +94,9 @@ async def _stage(amqp_url: str) -> AsyncIterator[Stage]:
 
 async def reaches(checker: Checker, marks: dict[str, tuple[int, int]], names: list[str]) -> None:
     """Return once *checker* has accounted for all up to *marks*."""
-    await eventually(lambda: all((checker.cursor(name) or (0, 0)) >= marks[name] for name in names), deadline=SOON_S)
+    await eventually(
+        lambda: all((checker.cursor(name) or (0, 0)) >= marks[name] for name in names), deadline=SOON_S
+    )
 
 
 def whole(checker: Checker, conflated: dict[str, int]) -> None:

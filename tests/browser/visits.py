@@ -73,7 +73,7 @@ async def serving(**settings: object) -> AsyncIterator[str]:
     async with demo(**settings) as (_, addresses), ClientSession() as http:
         page = str(addresses["page"])
         async with asyncio.timeout(SOON_S):
-            while (await http.get(f"{page}v1/symbols?limit=1")).status == HTTPStatus.SERVICE_UNAVAILABLE:
+            while (await http.get(f"{page}v1/symbols?limit=1")).status == HTTPStatus.SERVICE_UNAVAILABLE:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         yield page
 
