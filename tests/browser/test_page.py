@@ -13,7 +13,7 @@ from tests.browser.visits import NARROW, changes, connected, number, row, visit
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
-SLOWED: Final = 20
+SLOWED: Final = 6
 """How many times slower than this machine a slow tab's processor is."""
 _MILLISECONDS: Final = re.compile(r"^\u2212?[\d.]+ (ms|s)$")
 _COLOURED: Final = """
