@@ -73,10 +73,10 @@ class EventStream:
         assert answer.headers["Content-Type"] == "text/event-stream"
         self._answer, self.ended = answer, None
         self.resumed = answer.headers.get("Tickwire-Resumed")
-        self._begin(said.get("Last-Event-ID") or parameters.get("last_event_id"), parameters)
+        self.begin(said.get("Last-Event-ID") or parameters.get("last_event_id"), parameters)
         self._reader = asyncio.create_task(self._read(answer), name=f"events:{self.checker.name}")
 
-    def _begin(self, event_id: str | None, parameters: Mapping[str, str]) -> None:
+    def begin(self, event_id: str | None, parameters: Mapping[str, str]) -> None:
         """Tell the checker what this stream comes to, in words of the native wire."""
         self.checker.opened()
         self.checker.received(b'{"op":"welcome"}')
@@ -166,10 +166,11 @@ class EventStream:
                 case _:
                     raise AssertionError(f"a field that is none: {line!r}")
         if data is not None:
-            self._dispatch(event, data)
+            self.dispatch(event, data)
             self.last_event_id = event_id if event_id is not None else self.last_event_id
 
-    def _dispatch(self, event: str, data: bytes) -> None:
+    def dispatch(self, event: str, data: bytes) -> None:
+        """Take one event."""
         self.counts[event] += 1
         if event == "ticks":
             self.checker.received(b'{"op":"ticks","sent":0,"data":%b}' % data)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Error, Page, WebSocket, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page, WebSocket, async_playwright
 
 from services.errors import MissingRequirement
 from tests.browser.chromium import NAMES
@@ -54,20 +54,38 @@ async def page(
 @asynccontextmanager
 async def browser(*, viewport: tuple[int, int] = DESKTOP, dark: bool = False) -> AsyncIterator[BrowserContext]:
     """Yield a browser of its own, for several pages that share storage."""
+    async with chromium() as started:
+        yield await window(started, viewport=viewport, dark=dark)
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """Yield a browser without a window.
+
+    Raises:
+        MissingRequirement: there is no Chromium.
+    """
     binary = next(filter(None, map(shutil.which, NAMES)), None)
     if binary is None:
         raise MissingRequirement("the tests of pages need Chromium; on Debian: apt-get install chromium")
-    width, height = viewport
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=binary, args=list(_FLAGS))
         try:
-            context = await started.new_context(
-                viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
-            )
-            context.set_default_timeout(LOOK_MS)
-            yield context
+            yield started
         finally:
             await started.close()
+
+
+async def window(
+    started: Browser, *, viewport: tuple[int, int] = DESKTOP, dark: bool = False, loose: bool = False
+) -> BrowserContext:
+    """Open a window with an empty profile; *loose*: it does not heed a page's policy."""
+    width, height = viewport
+    context = await started.new_context(
+        viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", bypass_csp=loose
+    )
+    context.set_default_timeout(LOOK_MS)
+    return context
 
 
 class Complaints:

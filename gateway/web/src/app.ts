@@ -24,6 +24,8 @@ const PINS = "tickwire.pins";
 /** Milliseconds between two writings of what need not be told with each frame. */
 const SLOW_MS = 250;
 const JUDGE_MS = 1_000;
+/** Milliseconds after which frames are judged without waiting for the timer. */
+const LATEST_MS = 1_500;
 /** Width from which list and chart stand side by side. */
 const WIDE = matchMedia("(min-width: 900px)");
 /** Updates per second and symbol of a page that nobody looks at. */
@@ -50,6 +52,7 @@ export class App {
   /** What somebody chose: a rate, null for every tick, or what can be drawn. */
   #rate: number | null | "auto" = this.#wish.rate ?? "auto";
   #looking = 0;
+  #judged = 0;
   #closedByHand = false;
   /** Whether the gateway has said which symbols there are. */
   #answered = false;
@@ -181,10 +184,16 @@ export class App {
   /** Count what the client does with a frame: it ends before the next microtask. */
   #measure(): void {
     const began = performance.now();
-    queueMicrotask(() => this.#frames.worked(performance.now() - began));
+    queueMicrotask(() => {
+      const now = performance.now();
+      this.#frames.worked(now - began);
+      // Timers starve where messages pile up.
+      if (now - this.#judged > LATEST_MS) this.#judge();
+    });
   }
 
   #judge(): void {
+    this.#judged = performance.now();
     const second = this.#frames.measured();
     const frames = second.intervals.length;
     if (this.#rate === "auto" && !document.hidden && this.#pace.judge(second)) this.#market.ask(this.#asked());

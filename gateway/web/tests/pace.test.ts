@@ -35,6 +35,14 @@ describe("the rate that is asked for", () => {
     expect(rateAfter(pace, 2, second(16.7, 600))).toBeLessThan(new Pace().rate);
   });
 
+  it("falls by two steps at once where our own work takes all the time", () => {
+    const pace = new Pace();
+    const first = pace.rate;
+    expect(pace.judge({ intervals: [400, 500], work: 950 })).toBe(true);
+    expect(pace.rate).toBe(STEPS[STEPS.indexOf(first as 10) - 2]);
+    expect(rateAfter(pace, 3, { intervals: [], work: 3_000 })).toBe(STEPS[0]);
+  });
+
   it("never falls below the least", () => expect(rateAfter(new Pace(), 50, late)).toBe(STEPS[0]));
 
   it("waits longer before each rise that proved too much", () => {

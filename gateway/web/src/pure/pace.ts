@@ -1,8 +1,9 @@
 /**
  * The rate that this page can draw: what it asks the gateway for, in ticks per second and symbol.
  *
- * Judged once a second by the page's own frames.  Late frames or a busy thread lower the rate by one step at once; calm
- * raises it by one step after a while, which doubles each time that the higher rate proved too much.
+ * Judged once a second by the page's own frames.  Late frames or a busy thread lower the rate by one step, a thread with no
+ * time left by two at once; calm raises it by one step after a while, which doubles each time that the higher rate
+ * proved too much.
  */
 
 export const STEPS = [1, 2, 5, 10, 20, 30] as const;
@@ -11,6 +12,8 @@ const START = 3;
 const LATE = 0.1;
 /** So is one in which our own work took a larger part of the time. */
 const BUSY = 0.4;
+/** More than this is no hiccup: messages pile up in the browser, and prices grow old. */
+const OVERWHELMED = 0.9;
 /** Calm is a window below these. */
 const CALM_LATE = 0.04;
 const CALM_BUSY = 0.2;
@@ -49,6 +52,7 @@ export class Pace {
   judge(second: Second): boolean {
     const late = this.#late(second.intervals);
     const busy = second.work / 1000;
+    if (busy > OVERWHELMED) return this.#fall(2);
     if (late > LATE || busy > BUSY) return this.#suffer();
     this.#bad = 0;
     if (second.intervals.length < LEAST) return false;
@@ -63,11 +67,16 @@ export class Pace {
   #suffer(): boolean {
     this.#calm = 0;
     this.#bad += 1;
-    if (this.#bad < PATIENCE || this.#step === 0) return false;
+    return this.#bad >= PATIENCE && this.#fall(1);
+  }
+
+  #fall(steps: number): boolean {
+    this.#calm = 0;
+    this.#bad = 0;
+    if (this.#step === 0) return false;
     if (this.#rose) this.#hold = Math.min(LONGEST_HOLD, this.#hold * 2);
     this.#rose = false;
-    this.#step -= 1;
-    this.#bad = 0;
+    this.#step = Math.max(0, this.#step - steps);
     return true;
   }
 

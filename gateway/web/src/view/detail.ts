@@ -134,6 +134,7 @@ export class Detail {
     this.#chart?.clear();
     for (const [interval, button] of this.#switches)
       button.setAttribute("aria-pressed", String(interval === this.#interval));
+    this.#canvas.setAttribute("aria-label", this.#spoken(quote));
     write(this.#words, "Waiting for candles");
     clearTimeout(this.#waiting);
     this.#waiting = window.setTimeout(() => {

@@ -64,7 +64,7 @@ export class Help {
       make("div", { class: "choice" }, make("label", {}, choice, "Single letters are shortcuts"), theme),
       make("h2", {}, "Words"),
       list(WORDS, "b"),
-      make("p", {}, make("a", { href: "./docs" }, "Every wire of this gateway"), ": WebSocket, events, HTTP, and how to use them."),
+      make("p", {}, make("a", { href: "./docs", "data-testid": "docs" }, "The wires, for programs")),
     );
   }
 }
