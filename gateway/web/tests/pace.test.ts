@@ -35,6 +35,10 @@ describe("the rate that is asked for", () => {
     expect(rateAfter(pace, 2, second(16.7, 600))).toBeLessThan(new Pace().rate);
   });
 
+  it("falls where few frames fill the second, from the first one on", () => {
+    expect(rateAfter(new Pace(), 2, { intervals: [300, 280, 310], work: 300 })).toBeLessThan(new Pace().rate);
+  });
+
   it("falls by two steps at once where our own work takes all the time", () => {
     const pace = new Pace();
     const first = pace.rate;

@@ -25,8 +25,11 @@ const LONGEST_HOLD = 160;
 /** A frame is late after so many intervals of the screen, but never before 25 ms. */
 const SLACK = 1.5;
 const LATE_MS = 25;
-/** Fewer intervals than these in a second say nothing. */
+/** No screen is taken to be slower than one of 24 Hz: that would be lateness. */
+const SLOWEST_SCREEN_MS = 42;
+/** Fewer intervals than these in a second say nothing, unless they fill most of it. */
 const LEAST = 10;
+const MOST_MS = 600;
 
 /** One second of frames. */
 export interface Second {
@@ -81,11 +84,12 @@ export class Pace {
   }
 
   #late(intervals: readonly number[]): number {
-    if (intervals.length < LEAST) return 0;
+    const filled = intervals.reduce((sum, interval) => sum + interval, 0) > MOST_MS;
+    if (intervals.length < LEAST && !filled) return 0;
     const sorted = [...intervals].sort((one, other) => one - other);
     // A screen of 30 Hz is not late all the time.
     this.#screen = Math.min(this.#screen, sorted[sorted.length >> 2] as number);
-    const limit = Math.max(LATE_MS, SLACK * this.#screen);
+    const limit = Math.max(LATE_MS, SLACK * Math.min(this.#screen, SLOWEST_SCREEN_MS));
     return sorted.filter((interval) => interval > limit).length / sorted.length;
   }
 }
