@@ -67,7 +67,7 @@ check: $(VENV)/.complete ## format, lint, types, import rules, make audit, then 
 audit: $(VENV)/.complete ## known vulnerabilities in deploy/requirements.lock; says so where nobody can be asked
 	$(BIN)/python deploy/audit.py
 
-e2e: $(VENV)/.complete ## the Compose stack, with a real container engine; the page and the examples in a real browser
+e2e: $(VENV)/.complete $(PAGE) ## the Compose stack, with a real container engine; the page and the examples in a real browser
 	$(BIN)/pytest tests/e2e tests/browser tests/examples
 
 examples: $(VENV)/.complete ## React, Vue, Node and a server component, as a stranger runs them, against a demo that runs
