@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
@@ -11,7 +12,7 @@ from tests.browser.playwright_tab import chromium
 from tests.browser.visits import serving
 
 RATE = 2_000
-"""Ticks per second of the demo's 100 symbols: more per symbol than the page asks for."""
+"""Ticks per second of the demo's 100 symbols, unless a module has its own `RATE`: more than asked for."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", name="browser")
@@ -22,7 +23,7 @@ async def _browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", name="address")
-async def _address() -> AsyncIterator[str]:
+async def _address(request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """Where a demo that really runs serves the page: ends with a slash."""
-    async with serving(RATE=RATE) as address:
+    async with serving(RATE=getattr(request.module, "RATE", RATE)) as address:
         yield address

@@ -9,6 +9,8 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.visits import connected, row, rows, visit
 
+RATE = 200
+
 pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
 
 
