@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -14,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from gateway import app
 from gateway.settings import GatewaySettings
+from gateway.wires.pages import INDEX, read_pages
 from producer import app as producer
 from producer.settings import ProducerSettings
 from producer.sources.universe import load
@@ -216,13 +216,13 @@ async def test_at_the_connection_limit() -> None:
 
 async def test_the_page() -> None:
     """The root serves the dashboard, under a policy that allows nothing from elsewhere."""
-    index = (Path(app.__file__).parent / "web" / "index.html").read_text()
+    index = (await asyncio.to_thread(read_pages))[INDEX]
     async with (
         stack(producing=False) as here,
         aiohttp.ClientSession() as http,
         http.get(f"http://127.0.0.1:{here.port}/") as answer,
     ):
-        assert (answer.status, await answer.text()) == (200, index)
+        assert (answer.status, await answer.read()) == (index.status, index.body)
         assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
 
 
