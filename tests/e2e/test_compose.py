@@ -7,7 +7,7 @@ import json
 import math
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 import aiohttp
@@ -169,6 +169,30 @@ async def test_operations_stay_inside(stack: Stack, context: ssl.SSLContext) -> 
                 assert answer.status == 404, path
     for service in (*GATEWAYS, *PRODUCERS, *HISTORIES):
         assert not stack.containers()[service]["HostConfig"]["PortBindings"], service
+
+
+async def test_every_wire(stack: Stack, context: ssl.SSLContext) -> None:
+    """Page, documents, quotes and a stream of events come through the proxy, each event when it is written."""
+    url = f"https://localhost:{stack.https}"
+    async with client_session(context) as http, asyncio.timeout(30):
+        for path in ("/", "/docs", "/v1/openapi.json"):
+            async with http.get(url + path) as answer:
+                assert answer.status == 200, path
+        async with http.get(f"{url}/v1/quotes?symbols=AAPL") as answer:
+            assert (await answer.json())["quotes"]["AAPL"]["tick"]["symbol"] == "AAPL"
+        async with http.get(f"{url}/v1/sse?symbols={','.join(SYMBOLS)}") as stream:
+            assert (stream.status, stream.content_type) == (200, "text/event-stream")
+            lines = [line async for line in _until(stream.content, b"event: ticks", times=3)]
+    assert any(line.startswith(b"id: 1") for line in lines)
+
+
+async def _until(content: aiohttp.StreamReader, wanted: bytes, *, times: int) -> AsyncIterator[bytes]:
+    """Yield the lines of *content* until *times* of them have begun with *wanted*."""
+    async for line in content:
+        yield line
+        times -= line.startswith(wanted)
+        if not times:
+            return
 
 
 async def test_strict_transport(stack: Stack, context: ssl.SSLContext) -> None:
