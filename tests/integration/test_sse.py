@@ -441,8 +441,8 @@ async def test_slow_reader_conflates_and_recovers() -> None:
     """A client that stops reading is slow once, holds a bounded amount, and is drained when it reads on."""
     async with gateway() as server, slow_reader(server) as client:
         follower = server.feed.clients[0]
-        while not follower.slow:
-            server.feed.tick(100)
+        while not follower.slow:  # a few at a time: what comes before slow is found out is not conflated
+            server.feed.tick(10)
             await asyncio.sleep(0.001)
         for _ in range(50):
             server.feed.tick(100)
