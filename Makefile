@@ -8,8 +8,9 @@ SOURCES := services gateway producer tickwire deploy/grafana tests benchmarks $(
 WEB := gateway/web
 PAGE := $(WEB)/dist/index.html
 PAGE_SOURCES := $(shell find $(WEB) clients/javascript/src -type f ! -path '*/node_modules/*' ! -path '*/dist/*')
-# What needs no container engine, beside tests/unit.
-SUITES := $(CLIENT)/tests tests/contract tests/integration tests/model tests/faults
+# What needs no container engine: what only computes, and what starts brokers or measures.
+PURE_SUITES := tests/unit tests/model
+SUITES := $(CLIENT)/tests tests/contract tests/integration tests/faults
 
 .PHONY: demo web wheel test autobahn monitoring dashboards faults soak check audit e2e bench bench-quick bench-micro clean help spec examples javascript
 .DEFAULT_GOAL := help
@@ -29,10 +30,9 @@ wheel: $(PAGE) ## a wheel with the page in it, into dist
 	@rm -rf build/lib tickwire.egg-info/SOURCES.txt
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(WHEELS) .
 
-# Only unit tests run side by side: the others measure, or start brokers.  Hashes are fixed, since both processes must
-# find the same tests in the same order.
+# The first run side by side.  Hashes are fixed, since both processes must find the same tests in the same order.
 test: $(VENV)/.complete ## every test that needs no container engine, but the long ones of make faults
-	PYTHONHASHSEED=0 $(BIN)/pytest --numprocesses 2 tests/unit
+	PYTHONHASHSEED=0 $(BIN)/pytest --numprocesses 2 $(PURE_SUITES)
 	$(BIN)/pytest -m "not slow" $(SUITES)
 
 javascript: $(VENV)/.complete ## the JavaScript client and the page: types, lint, tests, size, package, and real gateways that are killed
