@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -42,9 +43,17 @@ def _client() -> None:
     subprocess.run(["npm", "run", "build"], cwd=client, check=True)  # noqa: S607
 
 
-def _run(language: str, text: str, folder: Path) -> str:
+def _run(language: str, text: str, folder: Path, address: str) -> str:
+    # Examples that a block only names take the gateway from there.
+    environment = {**os.environ, "TICKWIRE_URL": address}
     done = subprocess.run(  # noqa: S603 - ours
-        [*COMMANDS[language], text], cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        [*COMMANDS[language], text],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert done.returncode == 0, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -64,7 +73,7 @@ def _folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("block", [b for b in ALL if b.argument == "client"], ids=lambda block: block.name)
 def test_block_of_the_client(block: Block, address: str, tmp_path: Path) -> None:
     """A block that imports the JavaScript client runs, and prints something."""
-    assert _run(block.language, block.at(address), _folder(tmp_path)).strip()
+    assert _run(block.language, block.at(address), _folder(tmp_path), address).strip()
 
 
 @pytest.mark.slow
@@ -73,7 +82,7 @@ def test_block_of_the_client(block: Block, address: str, tmp_path: Path) -> None
 )
 def test_block(block: Block, address: str, tmp_path: Path) -> None:
     """A block that stands alone runs, and prints something."""
-    assert _run(block.language, block.at(address), _folder(tmp_path)).strip()
+    assert _run(block.language, block.at(address), _folder(tmp_path), address).strip()
 
 
 @pytest.mark.slow
@@ -81,7 +90,9 @@ def test_block(block: Block, address: str, tmp_path: Path) -> None:
 def test_cells(page: Path, address: str, tmp_path: Path) -> None:
     """The cells of a page run one after another."""
     cells = [block for block in blocks(page) if block.order == "cell"]
-    assert _run(cells[0].language, "\n".join(block.at(address) for block in cells), _folder(tmp_path)).strip()
+    assert _run(
+        cells[0].language, "\n".join(block.at(address) for block in cells), _folder(tmp_path), address
+    ).strip()
 
 
 @pytest.mark.parametrize("block", [b for b in ALL if b.order == "from"], ids=lambda block: block.name)
