@@ -21,7 +21,8 @@ _STAMP: Final = "node_modules/.tickwire"
 async def environment(**variables: str) -> dict[str, str]:
     """Return our variables and *variables*, with a PATH that begins with a Node that is new enough."""
     path = await run(ROOT / "deploy" / "node.sh")
-    return {**os.environ, "PATH": path.splitlines()[-1], **variables}
+    # Where CI is set, Vite colours even what goes into a pipe, and "Local:" is no longer one word.
+    return {**os.environ, "PATH": path.splitlines()[-1], "NO_COLOR": "1", **variables}
 
 
 async def run(*command: str | Path, folder: Path = ROOT, environment: Mapping[str, str] | None = None) -> str:
