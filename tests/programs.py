@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tests.brokers import free_ports
 
@@ -119,6 +119,22 @@ async def demo(**settings: object) -> AsyncIterator[tuple[Program, dict[str, Any
     ours = {f"TICKWIRE_{name}": str(value) for name, value in given.items()}
     async with running(sys.executable, "-m", "tickwire", "demo", environment=kept | ours) as program:
         yield program, json.loads(await program.printed('"demo.started"'))
+
+
+class Demo(NamedTuple):
+    """Where a demo answers."""
+
+    page: str
+    """Ends with a slash."""
+    stream: str
+
+
+@asynccontextmanager
+async def answering(**settings: object) -> AsyncIterator[Demo]:
+    """Run a demo as `demo` does; yield once its history answers, too."""
+    async with demo(**settings) as (program, addresses):
+        await program.printed('"history.open"')
+        yield Demo(addresses["page"], addresses["stream"])
 
 
 def free_port() -> int:

@@ -36,6 +36,7 @@ from services.market.position import Position
 from services.market.symbol import Symbol
 from services.runtime.clock import SystemClock
 from tests.admission import Known, ScriptedAuthority, reception
+from tests.eventually import eventually
 from tests.listeners import line
 
 A: Final = Symbol("AAPL")
@@ -344,8 +345,7 @@ async def test_many_pollers(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(http_rate=100_000, http_burst=1_000_000) as server:
         server.market.answering.clear()
         asking = [asyncio.ensure_future(server.get("/v1/quotes?symbols=AAPL,MSFT")) for _ in range(300)]
-        while server.metric("under_way") < 300:  # noqa: ASYNC110 - a metric says nothing
-            await asyncio.sleep(0.01)
+        await eventually(lambda: server.metric("under_way") >= 300)
         server.market.answering.set()
         found = await asyncio.gather(*asking)
         assert {status for status, _, _ in found} == {200}

@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 from gateway.wires.spec.events import ENDS, MOVING
 from gateway.wires.sse import listener
 from gateway.wires.sse.wish import STREAM_SYMBOLS
-from tests.demos import Demo, running
+from tests.programs import Demo, answering
 from tests.schemas import Strict, resolve
 from tests.streamclient import StreamClient
 from tests.written import Written
@@ -26,7 +26,7 @@ ASKED: Final = {"welcome", "subscribed", "snapshot", "day", "ticks", "subscripti
 def _demo() -> Iterator[Demo]:
     """A demo for all requests that end at once."""
     with asyncio.Runner() as runner:
-        context = running()
+        context = answering()
         yield runner.run(context.__aenter__())
         runner.run(context.__aexit__(None, None, None))
 
@@ -44,7 +44,7 @@ async def test_native_wire() -> None:
     def look(text: bytes) -> None:
         faults.extend(written.faults(text))
 
-    async with running() as demo, ClientSession() as http, StreamClient(http, seen=look) as client:
+    async with answering() as demo, ClientSession() as http, StreamClient(http, seen=look) as client:
         welcome = await client.connect(demo.stream)
         await client.subscribe("AAPL", "MSFT", "ZZZZ")
         await client.subscribe("AAPL", max_rate=2)
@@ -69,7 +69,7 @@ async def test_native_wire() -> None:
 
 async def test_events() -> None:
     """Every event's name, data and id are those of the document."""
-    async with running() as demo, ClientSession() as http:
+    async with answering() as demo, ClientSession() as http:
         document = await _document(http, demo)
         seen = await _events(http, demo, {"subscribed", "error", "snapshot", "day", "ticks"})
     strict = Strict(document)

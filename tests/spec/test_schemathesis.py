@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from gateway.admission.apikeys import key_text, line
-from tests.demos import Demo, running
+from tests.programs import Demo, answering
 
 EXAMPLES: Final = 10
 """Most requests that are made up for each operation, beside those that cover each keyword of its schemas."""
@@ -22,9 +22,9 @@ SEED: Final = 1
 STREAM: Final = "/v1/sse"
 """It ends when its client leaves; tests/spec/test_conversation.py looks at it."""
 FREELY: Final = {
-    "TICKWIRE_HTTP_RATE": "100000",
-    "TICKWIRE_HTTP_BURST": "1000000",
-    "TICKWIRE_HANDSHAKE_RATE": "100000",
+    "HTTP_RATE": "100000",
+    "HTTP_BURST": "1000000",
+    "HANDSHAKE_RATE": "100000",
 }
 """No answer is to be 429 for the number of requests: 400 and 404 would hide behind it."""
 KEY: Final = key_text(bytes(32))
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.timeout(300)
 
 async def test_every_operation(tmp_path: Path) -> None:
     """No answer breaks the document: status, type, headers, body, and what is wrong is refused."""
-    async with running(**FREELY) as demo:
+    async with answering(**FREELY) as demo:
         report = await _run(demo, tmp_path)
 
     assert report["failures"] == []
@@ -47,11 +47,11 @@ async def test_every_operation_with_tokens(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.write_text(line("tester", KEY, {"symbols": ["*"]}) + "\n", encoding="utf-8")
     guarded = {
-        "TICKWIRE_AUTH": "keys",
-        "TICKWIRE_KEYS_FILE": str(keys),
-        "TICKWIRE_TICKET_SECRET": "0123456789abcdef0123456789abcdef",
+        "AUTH": "keys",
+        "KEYS_FILE": str(keys),
+        "TICKET_SECRET": "0123456789abcdef0123456789abcdef",
     }
-    async with running(**FREELY, **guarded) as demo:
+    async with answering(**FREELY, **guarded) as demo:
         report = await _run(demo, tmp_path, "--header", f"Authorization: Bearer {KEY}")
 
     assert report["failures"] == []
