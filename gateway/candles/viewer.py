@@ -33,6 +33,11 @@ class Viewer:
         return self.begun and (self.told is None or self.told < self.chart.series.version)
 
     def due(self) -> Candles | None:
-        """Return what it is to be told now, and count it as told; None: it knows everything."""
+        """Return what it is to be told now, and count it as told; None: it knows everything.
+
+        That begins a turn: what it says has this turn's number, and is not said to this client again.  The others
+        are behind until the turn that is due.
+        """
+        self.chart.series.turn()
         told, self.told = self.told, self.chart.series.version
         return self.chart.reset(self.history) if told is None else self.chart.update(told)

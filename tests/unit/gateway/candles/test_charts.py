@@ -210,6 +210,24 @@ def test_subscribing_again_is_a_new_reset() -> None:
     assert world.hub.charts.tally.questions == 1
 
 
+def test_a_reset_between_two_turns_says_what_the_next_one_leaves_out() -> None:
+    """Who begins after a candle was finished and before others are told of it is not told of it again."""
+    world = joined()
+    world.tick()
+    world.later(TURN_S)
+    world.tick(101)
+    world.now += 1.0 - TURN_S
+    world.tick(102)
+    client, view = world.newcomer()
+    world.subscribe(client=client)
+    assert view.candles == world.truth()
+    world.tick(103)
+    world.later(TURN_S)
+    assert view.candles == world.view.candles == world.truth()
+    world.later(1)
+    assert (view.frames, view.resets) == (2, 1)
+
+
 def test_both_intervals_beside_ticks() -> None:
     """Ticks and candles of each interval of a symbol are followed and ended apart, and `list` names them all."""
     world = joined(SECOND)
