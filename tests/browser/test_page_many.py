@@ -14,6 +14,18 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")
 
 MANY: Final = 1_000
 RATE: Final = 1_000
+_SCROLL_AT_ONCE: Final = """
+addEventListener("DOMContentLoaded", () => {
+  const grid = document.getElementById("grid");
+  const seen = new MutationObserver(() => {
+    if (grid.getAttribute("aria-rowcount") !== "1001") return;
+    seen.disconnect();
+    requestAnimationFrame(() => grid.scrollTo(0, grid.scrollHeight));
+  });
+  seen.observe(grid, {attributes: true});
+});
+"""
+"""Scrolls to the end as soon as there is one: before the page has chosen a symbol by itself."""
 
 
 def universe(path: Path, count: int = MANY) -> Path:
@@ -42,3 +54,16 @@ async def test_virtual_rows(browser: Browser, tmp_path: Path) -> None:
         await expect(row(tab, "S0000")).to_be_in_viewport()
         assert await tab.locator('[data-testid="row"]').count() < 100
         assert await number(tab, "violations") == 0
+
+
+async def test_the_list_stays_where_it_was_scrolled(browser: Browser, tmp_path: Path) -> None:
+    """The symbol that the page chooses by itself does not bring a reader back to the top of the list."""
+    async with (
+        serving(RATE=RATE, SYMBOLS=universe(tmp_path / "symbols.csv")) as address,
+        visit(browser, address) as tab,
+    ):
+        await tab.add_init_script(_SCROLL_AT_ONCE)
+        await tab.reload()
+        await expect(tab.get_by_test_id("chosen")).to_have_text("S0000")
+        await changes(row(tab, f"S{MANY - 1:04}").get_by_test_id("price"))
+        await expect(row(tab, f"S{MANY - 1:04}")).to_be_in_viewport()

@@ -241,7 +241,9 @@ export class App {
   /** Where there is room for a chart, there is one. */
   #first(): void {
     const quote = this.#grid.top;
-    if (quote !== null && quote.tick !== null && !this.#closedByHand) this.#show(quote);
+    if (quote === null || quote.tick === null || this.#closedByHand) return;
+    this.#grid.suggest(quote);
+    this.#unfold(quote);
   }
 
   #choose(quote: Quote): void {
@@ -253,6 +255,10 @@ export class App {
 
   #show(quote: Quote): void {
     this.#grid.choose(quote);
+    this.#unfold(quote);
+  }
+
+  #unfold(quote: Quote): void {
     this.#detail.open(quote);
     this.#detail.draw();
     this.#cover();

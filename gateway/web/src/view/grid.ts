@@ -91,6 +91,12 @@ export class Grid {
     this.#activate(quote);
   }
 
+  /** Choose where nobody asked for it: scroll and active row stay as they are. */
+  suggest(quote: Quote): void {
+    this.#chosen = quote;
+    this.#look();
+  }
+
   /** Make the row *by* further the active one; from none, the first that is seen. */
   move(by: number): void {
     const at = this.#active === null ? -1 : this.#shown.indexOf(this.#active);
