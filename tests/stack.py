@@ -286,12 +286,16 @@ class Stack:
 
 
 def latency_quantile(samples: Samples, quantile: float, stage: str = "total") -> float:
-    """Return a quantile of tickwire_latency_seconds in seconds, linear within its bucket, as Prometheus does."""
+    """Return a quantile of tickwire_latency_seconds in seconds."""
+    return histogram_quantile(samples, quantile, "tickwire_latency_seconds", stage=stage)
+
+
+def histogram_quantile(samples: Samples, quantile: float, family: str, **labels: str) -> float:
+    """Return a quantile of the histogram *family* with *labels*, linear within its bucket, as Prometheus does."""
     buckets: dict[float, float] = {}
-    for (name, labels), value in samples.items():
-        found = dict(labels)
-        if name == "tickwire_latency_seconds_bucket" and found["stage"] == stage:
-            buckets[float(found["le"])] = value
+    for (name, found), value in samples.items():
+        if name == f"{family}_bucket" and labels.items() <= (of := dict(found)).items():
+            buckets[float(of["le"])] = value
     rank = quantile * max(buckets.values(), default=0)
     lower = below = 0.0
     for bound, count in sorted(buckets.items()):
