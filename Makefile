@@ -76,7 +76,6 @@ audit: $(VENV)/.complete ## known vulnerabilities in deploy/requirements.lock; s
 
 e2e: $(VENV)/.complete $(PAGE) ## the Compose stack, with a real container engine; the page and the examples in a real browser
 	PATH=$$(deploy/node.sh) && export PATH && $(BIN)/pytest tests/e2e tests/browser tests/examples
-	$(BIN)/pytest tests/e2e tests/browser tests/examples
 
 .PHONY: examples
 examples: $(VENV)/.complete ## React, Vue, Node and a server component, as a stranger runs them, against a demo that runs
