@@ -67,3 +67,18 @@ async def test_the_list_stays_where_it_was_scrolled(browser: Browser, tmp_path: 
         await expect(tab.get_by_test_id("chosen")).to_have_text("S0000")
         await changes(row(tab, f"S{MANY - 1:04}").get_by_test_id("price"))
         await expect(row(tab, f"S{MANY - 1:04}")).to_be_in_viewport()
+
+
+async def test_a_click_far_down_chooses_what_was_clicked(browser: Browser, tmp_path: Path) -> None:
+    """The first click after scrolling moves nothing under the mouse: the row clicked is the row chosen."""
+    async with (
+        serving(RATE=RATE, SYMBOLS=universe(tmp_path / "symbols.csv")) as address,
+        visit(browser, address) as tab,
+    ):
+        await expect(tab.get_by_test_id("chosen")).to_have_text("S0000")
+        await tab.get_by_test_id("grid").evaluate("e => e.scrollTo(0, e.scrollHeight / 2)")
+        clicked = row(tab, f"S{MANY // 2 + 5:04}")
+        await expect(clicked).to_be_in_viewport()
+        await clicked.click()
+        await expect(tab.get_by_test_id("chosen")).to_have_text(f"S{MANY // 2 + 5:04}")
+        await expect(clicked).to_be_in_viewport()

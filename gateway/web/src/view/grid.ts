@@ -50,7 +50,7 @@ export class Grid {
   constructor(private readonly hooks: GridHooks) {
     this.#head();
     this.#grid.addEventListener("scroll", () => this.#look(), { passive: true });
-    this.#grid.addEventListener("focus", () => this.#activate(this.#active ?? this.#shown[this.#first] ?? null));
+    this.#grid.addEventListener("focus", () => this.#focused());
     this.#rows.addEventListener("click", (event) => this.#click(event));
     new ResizeObserver(() => this.#measure()).observe(this.#grid);
   }
@@ -166,6 +166,11 @@ export class Grid {
       this.#rows.append(slot.element);
     }
     for (const slot of this.#slots) slot.index = -1;
+  }
+
+  /** The keyboard has come here.  A mouse brings the focus, too: then nothing may move before its click is done. */
+  #focused(): void {
+    if (this.#grid.matches(":focus-visible")) this.move(0);
   }
 
   #look(): void {
